@@ -1,0 +1,96 @@
+"""Fit the five constants that the DATE 2025 paper leaves open, on the paper's own numbers.
+
+Prints the fitted values and what comes out of them. Agreement with these numbers is calibration, not
+validation; the parameter files say so. Run: ``make fit``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from costmodel.evaluate import Accounting, evaluate
+from costmodel.hardware import Platform, load_platform
+from costmodel.plan import Plan, Plans
+from costmodel.workload import load_workload
+
+ACCOUNTING = Accounting(scope="block", prefetch="hidden")
+START = {"gemv": 2.0, "gemm": 8.0, "l3_gb_per_s": 0.3, "root": 60.0, "idle_mw": 2.0}
+MARGIN = 0.02  # how far a crossing of the linear line should be from the next chip count
+
+BASE = load_platform("siracusa-mipi", "date2025")
+TINY = load_workload("tinyllama-42m")
+MOBILE = load_workload("mobilebert")
+SCALED = load_workload("tinyllama-42m-64h")
+SCALED_PROMPT = load_workload("tinyllama-42m-64h", "prompt")
+
+
+def platform_with(constants: NDArray[np.float64]) -> Platform:
+    """Give the platform with other values of the five constants."""
+    gemv, gemm, l3, root, idle = (float(c) for c in constants)
+    assert BASE.mcu.l3 is not None  # noqa: S101
+    mcu = BASE.mcu.model_copy(
+        update={
+            "idle_power_w": idle * 1e-3,
+            "l3": BASE.mcu.l3.model_copy(update={"bandwidth_bytes_per_s": l3 * 1e9}),
+        }
+    )
+    rates = BASE.kernels.model_copy(
+        update={
+            "gemv_mac_per_cycle": gemv,
+            "gemm_mac_per_cycle": gemm,
+            "root_cycles_per_element": root,
+        }
+    )
+    return replace(BASE, mcu=mcu, kernels=rates)
+
+
+def ratios(platform: Platform) -> dict[str, float]:
+    """Model over paper for each published number, and speed-up over chips at the crossings."""
+
+    def costs(workload, *chips):  # type: ignore[no-untyped-def]
+        plans = Plans.of(Plan(n_chips=n) for n in chips)
+        return evaluate(workload, platform, plans, ACCOUNTING)
+
+    tiny, mobile = costs(TINY, 1, 8), costs(MOBILE, 1, 4)
+    scaled, prompt = costs(SCALED, 1, 32, 64), costs(SCALED_PROMPT, 1, 16, 32)
+    t, e, m = tiny.latency_s, tiny.energy_j, mobile.latency_s
+    return {
+        "T1": t[0] / 14.1e-3,
+        "T8": t[1] / 0.54e-3,
+        "speed-up": t[0] / t[1] / 26.1,
+        "E1": e[0] / 0.667e-3,
+        "E8": e[1] / 0.64e-3,
+        "EDP": t[0] * e[0] / (t[1] * e[1]) / 27.2,
+        "MobileBERT T4": m[1] / 38.8e-3,
+        "MobileBERT speed-up": m[0] / m[1] / 4.7,
+        "scaled at 32": scaled.latency_s[0] / scaled.latency_s[1] / 32,
+        "scaled at 64": scaled.latency_s[0] / scaled.latency_s[2] / 64,
+        "scaled prompt at 16": prompt.latency_s[0] / prompt.latency_s[1] / 16,
+        "scaled prompt at 32": prompt.latency_s[0] / prompt.latency_s[2] / 32,
+    }
+
+
+def residuals(log_constants: NDArray[np.float64]) -> list[float]:
+    """Relative errors; crossings count only when they are nearer than the margin."""
+    r = ratios(platform_with(np.exp(log_constants)))
+    errors = [r[name] - 1 for name in list(r)[:8]]
+    above = [min(0.0, r[name] - 1 - MARGIN) for name in ("scaled at 32", "scaled prompt at 16")]
+    below = [max(0.0, r[name] - 1 + MARGIN) for name in ("scaled at 64", "scaled prompt at 32")]
+    return [*errors, *(5 * x for x in above + below)]
+
+
+def main() -> None:
+    """Fit and print."""
+    fit = least_squares(residuals, np.log(list(START.values())), x_scale=0.1, diff_step=1e-3)
+    for name, value in zip(START, np.exp(fit.x), strict=True):
+        print(f"{name:12} {value:.4g}")
+    for name, ratio in ratios(platform_with(np.exp(fit.x))).items():
+        print(f"{name:22} {ratio:.4f}")
+
+
+if __name__ == "__main__":
+    main()

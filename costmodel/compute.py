@@ -1,0 +1,57 @@
+"""Operators of a shard to seconds and joules, by the kernel set in force; never a bare peak."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from costmodel import effective_rates, operator_laws
+from costmodel.hardware import Platform
+from costmodel.kernel_sets import EffectiveRates, OperatorLaws
+from costmodel.workload import Operator
+
+FORM_MODULES: dict[type, ModuleType] = {
+    EffectiveRates: effective_rates,
+    OperatorLaws: operator_laws,
+}
+
+
+def shard_s(platform: Platform, operators: list[Operator]) -> Any:
+    """Seconds that a chip computes on its shard; shape (n, c)."""
+    form = FORM_MODULES[type(platform.kernels)]
+    return form.shard_cycles(platform.kernels, platform.mcu, operators) / platform.mcu.clock_hz
+
+
+def root_s(platform: Platform, operators: list[Operator]) -> Any:
+    """Seconds that the root works alone."""
+    form = FORM_MODULES[type(platform.kernels)]
+    return form.root_cycles(platform.kernels, platform.mcu, operators) / platform.mcu.clock_hz
+
+
+def accumulate_s(platform: Platform, elements: int) -> Any:
+    """Seconds of adding one received partial sum."""
+    form = FORM_MODULES[type(platform.kernels)]
+    return form.accumulate_cycles(platform.kernels, platform.mcu, elements) / platform.mcu.clock_hz
+
+
+def root_power_w(platform: Platform, rows: int) -> float:
+    """Power of the root while it works on `rows` rows: that of the cores it keeps busy."""
+    form = FORM_MODULES[type(platform.kernels)]
+    cores: int = form.root_cores(platform.mcu, rows)
+    return cores * platform.mcu.core_power_w
+
+
+def chip_power_w(platform: Platform) -> float:
+    """Power of a chip while all its cores compute."""
+    return platform.mcu.n_cores * platform.mcu.core_power_w
+
+
+def l2_bytes(platform: Platform, operators: list[Operator]) -> Any:
+    """Bytes between L2 and L1 of a shard: weights once a row tile, cache, input and output."""
+    moved: Any = 0.0
+    for operator in operators:
+        passes = -(-int(np.max(operator.rows)) // platform.kernels.row_tile)
+        moved = moved + operator.weight_bytes * passes + operator.data_bytes
+    return moved

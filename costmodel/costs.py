@@ -1,0 +1,129 @@
+"""The costs of plans: totals, their breakdowns, traffic, footprints and what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.memory import Placement
+from costmodel.shards import Shards
+
+Array = NDArray[np.floating[Any]]
+LATENCY_CAUSES = ("compute", "root", "link", "l3")
+ENERGY_CAUSES = ("compute", "root", "idle", "l3", "l2", "link")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """A resource that a plan asks more of than there is: data, not an error."""
+
+    resource: str
+    demand: float
+    limit: float
+    unit: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.resource} needs {self.demand / 1e6:.2f} M{self.unit} on a chip, "
+            f"{self.limit / 1e6:.2f} M{self.unit} are usable"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Costs of n plans, per inference: one token (autoregressive) or one pass (prompt, encoder).
+
+    Every array has shape (n,); those marked (n, c) are by class of chips.
+
+    Attributes
+    ----------
+    latency_by_cause_s : dict
+        Seconds on the critical path by cause: compute (slowest chip), root, link, l3 (exposed loads).
+    energy_by_cause_j : dict
+        Joules of all chips by cause: compute, root, idle, l3, l2, link.
+    tokens : int
+        Tokens that one inference works on.
+    n_chips, depth : array of int
+        Chips, and levels of the reduction hierarchy.
+    link_bytes, link_messages : array
+        Bytes and messages on all links, headers included.
+    l3_bytes, l2_bytes : array
+        Traffic at each memory level, all chips.
+    l2_footprint_bytes, l3_footprint_bytes : array
+        Of the fullest chip.
+    regime : array of int
+        Worst `Regime` of any chip.
+    on_chip_s : array
+        Time of one block without any wait for L3.
+    prefetch_s : array
+        Time that L3 is busy for the next block while one runs, slowest chip.
+    demands : dict
+        Resource to (demand, limit) in bytes.
+    shards : Shards
+        What each class of chips holds, (n, c).
+    placement : Placement
+        Regimes and L3 traffic, (n, c).
+    """
+
+    latency_by_cause_s: dict[str, Array]
+    energy_by_cause_j: dict[str, Array]
+    tokens: int
+    n_chips: NDArray[np.int64]
+    depth: NDArray[np.int64]
+    link_bytes: Array
+    link_messages: Array
+    l3_bytes: Array
+    l2_bytes: Array
+    l2_footprint_bytes: Array
+    l3_footprint_bytes: Array
+    regime: NDArray[np.int64]
+    on_chip_s: Array
+    prefetch_s: Array
+    demands: dict[str, tuple[Array, float]]
+    shards: Shards
+    placement: Placement
+
+    @property
+    def latency_s(self) -> Array:
+        """Seconds per inference."""
+        return np.asarray(sum(self.latency_by_cause_s[c] for c in LATENCY_CAUSES))
+
+    @property
+    def energy_j(self) -> Array:
+        """Joules per inference, all chips."""
+        return np.asarray(sum(self.energy_by_cause_j[c] for c in ENERGY_CAUSES))
+
+    @property
+    def edp_js(self) -> Array:
+        """Energy-delay product, joule seconds."""
+        return self.energy_j * self.latency_s
+
+    @property
+    def throughput_tokens_per_s(self) -> Array:
+        """Tokens per second, one inference after the other."""
+        return self.tokens / self.latency_s
+
+    @property
+    def slack(self) -> dict[str, Array]:
+        """Demand / limit - 1 of each resource: above 0 where a plan does not fit."""
+        return {name: demand / limit - 1 for name, (demand, limit) in self.demands.items()}
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Whether every resource suffices."""
+        return np.asarray(np.all([slack <= 0 for slack in self.slack.values()], axis=0))
+
+    def violations(self, index: int) -> list[Violation]:
+        """List the resources that plan `index` exceeds."""
+        return [
+            Violation(resource=name, demand=float(demand[index]), limit=limit, unit="B")
+            for name, (demand, limit) in self.demands.items()
+            if demand[index] > limit
+        ]
+
+    def limited_by(self, index: int) -> str:
+        """Name the cause with the largest share of plan `index`'s latency."""
+        return max(LATENCY_CAUSES, key=lambda cause: float(self.latency_by_cause_s[cause][index]))

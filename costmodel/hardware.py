@@ -1,0 +1,163 @@
+"""The platform: MCUs with their memory levels, the link that joins them, and the kernel set they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from costmodel.errors import ParameterError
+from costmodel.kernel_sets import KernelSet, OperatorLaws, kernel_set
+from costmodel.parameters import Record, choice, count, load, quantity, validate
+
+FILE = ConfigDict(frozen=True, extra="forbid")
+
+
+class MemoryLevel(BaseModel):
+    """A memory of one MCU.
+
+    Attributes
+    ----------
+    size_bytes, reserve_bytes : float
+        Physical size, and what firmware, stack and link buffers take of it.
+    energy_j_per_byte : float
+        Energy of moving one byte between this level and the next inner one.
+    """
+
+    model_config = FILE
+
+    size_bytes: Annotated[float, quantity("byte")] = Field(alias="size")
+    reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="reserve")
+    energy_j_per_byte: Annotated[float, quantity("joule/byte", allow_zero=True)] = Field(alias="energy")
+
+    @property
+    def usable_bytes(self) -> float:
+        """Physical size less the reserve: what a plan must fit."""
+        return self.size_bytes - self.reserve_bytes
+
+    @model_validator(mode="after")
+    def _reserve_fits(self) -> MemoryLevel:
+        if self.reserve_bytes >= self.size_bytes:
+            raise ValueError("the reserve leaves nothing usable")
+        return self
+
+
+class OffChipMemory(MemoryLevel):
+    """The off-chip level L3; its own DMA brings bytes to L2 at `bandwidth_bytes_per_s`."""
+
+    bandwidth_bytes_per_s: Annotated[float, quantity("byte/second")] = Field(alias="bandwidth")
+
+
+class Mcu(BaseModel):
+    """One microcontroller: a cluster of equal cores with L1, L2 and perhaps L3.
+
+    A busy core draws `core_power_w`; a chip that waits draws `idle_power_w`.
+    """
+
+    model_config = FILE
+
+    description: str
+    clock_hz: Annotated[float, quantity("hertz")] = Field(alias="clock")
+    n_cores: Annotated[int, count()]
+    core_power_w: Annotated[float, quantity("watt")] = Field(alias="core_power")
+    idle_power_w: Annotated[float, quantity("watt", allow_zero=True)] = Field(alias="idle_power")
+    l1_bytes: Annotated[float, quantity("byte")] = Field(alias="l1_size")
+    l2: MemoryLevel
+    l3: OffChipMemory | None = None
+
+
+class Link(BaseModel):
+    """A point-to-point link between two chips; a chip handles one message at a time.
+
+    A message of b bytes is cut in packets of at most `payload_bytes`, each with `header_bytes`,
+    and takes `message_latency_s` besides.
+    """
+
+    model_config = FILE
+
+    description: str
+    medium: Annotated[str, choice("point_to_point")]
+    bandwidth_bytes_per_s: Annotated[float, quantity("byte/second")] = Field(alias="bandwidth")
+    message_latency_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="message_latency")
+    header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="header")
+    payload_bytes: Annotated[float, quantity("byte")] = Field(alias="payload")
+    energy_j_per_byte: Annotated[float, quantity("joule/byte", allow_zero=True)] = Field(alias="energy")
+
+
+class PlatformFile(BaseModel):
+    """A platform names its parts."""
+
+    model_config = FILE
+
+    description: str
+    mcu: str
+    link: str
+    kernels: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Equal MCUs joined by equal links, with the kernel set in force.
+
+    `records` are the parameter files it was read from, in the order platform, mcu, link, kernels.
+    """
+
+    name: str
+    mcu: Mcu
+    link: Link
+    kernels: KernelSet
+    kernels_name: str
+    records: tuple[Record, ...]
+
+    def with_kernels(self, name: str) -> Platform:
+        """Give the same platform with another kernel set, a built-in name or a path."""
+        record = load("kernels", name)
+        return platform_of((*self.records[:3], record))
+
+
+def load_platform(name: str, kernels: str | None = None) -> Platform:
+    """Read a platform and its parts by name or path.
+
+    Raises
+    ------
+    ParameterError
+        A file is missing, broken or made for another MCU.
+    """
+    record = load("platform", name)
+    names = validate(PlatformFile, record.data, record.path)
+    beside = Path(record.path).parent if name.endswith(".toml") else None
+    return platform_of(
+        (
+            record,
+            load("mcu", names.mcu, beside),
+            load("link", names.link, beside),
+            load("kernels", kernels) if kernels else load("kernels", names.kernels, beside),
+        )
+    )
+
+
+def platform_of(records: tuple[Record, ...]) -> Platform:
+    """Build a platform out of its four records: platform, mcu, link, kernels."""
+    platform, mcu, link, kernels = records
+    names = validate(PlatformFile, platform.data, platform.path)
+    rules = kernel_set(kernels)
+    if Path(rules.mcu).stem != Path(names.mcu).stem:
+        raise ParameterError(
+            f"{kernels.path}: kernel set {kernels.name!r} is for MCU {rules.mcu!r}, "
+            f"platform {platform.name!r} has {names.mcu!r}"
+        )
+    result = Platform(
+        name=platform.name,
+        mcu=validate(Mcu, mcu.data, mcu.path),
+        link=validate(Link, link.data, link.path),
+        kernels=rules,
+        kernels_name=kernels.name,
+        records=records,
+    )
+    if isinstance(rules, OperatorLaws) and 2 * rules.tile_bytes > result.mcu.l1_bytes:
+        raise ParameterError(
+            f"{kernels.path}: two tiles of {rules.tile_bytes} B exceed L1 of {result.mcu.l1_bytes:g} B"
+        )
+    return result

@@ -1,0 +1,140 @@
+"""Kernel sets: the cycles that a named software stack takes on an MCU, by effective rates or by laws."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from costmodel.errors import ParameterError, nearest
+from costmodel.parameters import Record, count, quantity, validate
+
+FILE = ConfigDict(frozen=True, extra="forbid")
+
+
+class EffectiveRates(BaseModel):
+    """Whole-graph rates: everything a chip does beside MACs and the root's work is inside them."""
+
+    model_config = FILE
+
+    form: Literal["effective_rates"]
+    description: str
+    mcu: str
+    gemv_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemv")
+    gemm_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemm")
+    root_cycles_per_element: Annotated[float, quantity("clock_cycle/element", allow_zero=True)] = Field(
+        alias="root"
+    )
+    row_tile: Annotated[int, count()]
+
+
+class MatmulLaw(BaseModel):
+    """Cycles of an int8 matrix kernel: groups of outputs go to cores, each costs K per_depth + per_group."""
+
+    model_config = FILE
+
+    fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+    rows_per_group: Annotated[int, count()]
+    columns_per_group: Annotated[int, count()]
+    per_depth: Annotated[float, quantity("clock_cycle")]
+    per_group: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+
+
+class RowLaw(BaseModel):
+    """Cycles of a row-wise kernel with whole rows on cores: fixed + rows/core (per_row + len per_element)."""
+
+    model_config = FILE
+
+    fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+    per_row: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+    per_element: Annotated[float, quantity("clock_cycle/element")]
+
+
+class SplitLaw(BaseModel):
+    """Cycles of one row shared by several cores: fixed + len/cores per_element + cores per_core.
+
+    `per_core` may be negative: it corrects `fixed` in the fit.
+    """
+
+    model_config = FILE
+
+    fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+    per_element: Annotated[float, quantity("clock_cycle/element")]
+    per_core: Annotated[float, quantity("clock_cycle", signed=True)]
+
+
+class ElementLaw(BaseModel):
+    """Cycles of an element-wise kernel: fixed + elements/core per_element, `unit_elements` at a time."""
+
+    model_config = FILE
+
+    fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+    per_element: Annotated[float, quantity("clock_cycle/element")]
+    unit_elements: Annotated[int, count()]
+
+
+class RowKernel(BaseModel):
+    """A row-wise kernel in its two ways of sharing work between cores."""
+
+    model_config = FILE
+
+    rows: RowLaw
+    split: SplitLaw
+
+
+class DmaLaw(BaseModel):
+    """Cycles of one L2-L1 transfer: fixed + bytes / bytes_per_cycle."""
+
+    model_config = FILE
+
+    fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+    bytes_per_cycle: Annotated[float, quantity("byte/clock_cycle")]
+
+
+class OperatorLaws(BaseModel):
+    """Cycle laws per operator, with weights streamed L2 to L1 through two tile buffers."""
+
+    model_config = FILE
+
+    form: Literal["operator_laws"]
+    description: str
+    mcu: str
+    row_tile: Annotated[int, count()]
+    tile_bytes: Annotated[int, count()]
+    tile_overhead_cycles: Annotated[float, quantity("clock_cycle", allow_zero=True)] = Field(
+        alias="tile_overhead"
+    )
+    step_overhead_cycles: Annotated[float, quantity("clock_cycle", allow_zero=True)] = Field(
+        alias="step_overhead"
+    )
+    gemv: MatmulLaw
+    gemm: MatmulLaw
+    gemm_transposed: MatmulLaw
+    dma: DmaLaw
+    softmax: RowKernel
+    rmsnorm: RowKernel
+    layernorm: RowKernel
+    gelu: ElementLaw
+    silu: ElementLaw
+    relu: ElementLaw
+    add: ElementLaw
+    multiply: ElementLaw
+    accumulate: ElementLaw
+    requantise: ElementLaw
+    rotary: ElementLaw
+    cache_append: ElementLaw
+
+
+KernelSet = EffectiveRates | OperatorLaws
+FORMS: dict[str, type[EffectiveRates] | type[OperatorLaws]] = {
+    "effective_rates": EffectiveRates,
+    "operator_laws": OperatorLaws,
+}
+
+
+def kernel_set(record: Record) -> KernelSet:
+    """Build the kernel set of a record; its key `form` says which kind it is."""
+    form = record.data.get("form")
+    if form not in FORMS:
+        raise ParameterError(f"{record.path}: key 'form' is {form!r}; {nearest(str(form), FORMS)}")
+    return validate(FORMS[form], record.data, record.path)

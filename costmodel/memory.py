@@ -1,0 +1,132 @@
+"""Where weights live, what is loaded when, and how many bytes each memory level holds.
+
+One block's weights and KV cache move together. A chip whose blocks all fit on chip is `resident`;
+else, when the block that runs fits beside its activations, the next one is `prefetched` into what is
+left, as far as it fits; else the block is tiled over rows and its weights are `streamed`, once a tile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.hardware import Mcu
+
+Array = NDArray[np.floating[Any]]
+
+
+class Regime(IntEnum):
+    """How a chip's weights reach its cores, best first."""
+
+    RESIDENT = 0
+    PREFETCHED = 1
+    STREAMED = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Regimes and L3 traffic of every class of chips; arrays of shape (n, c), bytes.
+
+    Attributes
+    ----------
+    regime : int
+        `Regime` of the blocks.
+    block_exposed, block_prefetched : float
+        Bytes that one block loads while nothing computes, and while the block before it runs.
+    block_stored : float
+        Bytes that one block writes back (new keys and values) or spills; they share L3's channel
+        and hide like prefetched ones.
+    head_exposed, head_prefetched : float
+        The same for the LM head's rows.
+    l2, l3 : float
+        Footprint by memory level.
+    """
+
+    regime: NDArray[np.int64]
+    block_exposed: Array
+    block_prefetched: Array
+    block_stored: Array
+    head_exposed: Array
+    head_prefetched: Array
+    l2: Array
+    l3: Array
+
+    @property
+    def block_traffic(self) -> Array:
+        """L3 bytes of one block, loads and stores."""
+        return self.block_exposed + self.block_prefetched + self.block_stored
+
+    @property
+    def head_traffic(self) -> Array:
+        """L3 bytes of the LM head."""
+        return self.head_exposed + self.head_prefetched
+
+
+def place(
+    mcu: Mcu,
+    *,
+    weights: Array,
+    cache: Array,
+    cache_read: Array,
+    stored: Array,
+    activations: Array,
+    head: Array,
+    embedding: Array,
+    n_blocks: int,
+    passes: int,
+) -> Placement:
+    """Place a chip's share in its memories.
+
+    Parameters
+    ----------
+    weights, cache : (n, c) float
+        Bytes of one block's weights, and of its KV cache.
+    cache_read, stored : (n, c) float
+        Bytes of that cache which a block reads, and bytes of new keys and values.
+    activations : (n, c) float
+        Peak activation bytes of an untiled block.
+    head, embedding : (n, c) float
+        Bytes of LM-head rows, and of embedding rows beyond them; 0 when not counted.
+    n_blocks : int
+        Blocks that the chip must hold.
+    passes : int
+        Row tiles of a block: times its weights are read when they do not stay.
+    """
+    room = mcu.l2.usable_bytes
+    block = weights + cache_read
+    blocks = n_blocks * (weights + cache)
+    resident = blocks + activations <= room
+    if mcu.l3 is None:
+        resident = np.ones_like(resident)
+    running = ~resident & (block + activations <= room)
+    streamed = ~resident & ~running
+
+    left = np.maximum(room - activations - np.where(resident, blocks, block), 0.0)
+    prefetched = np.where(running, np.minimum(block, left), 0.0)
+    exposed = np.where(running, block - prefetched, np.where(streamed, weights * passes + cache_read, 0.0))
+    spilled = np.where(streamed, 2 * np.maximum(activations - room, 0.0), 0.0)
+
+    head_room = np.where(streamed, 0.0, left)
+    head_stays = resident & (head + embedding <= head_room)
+    if mcu.l3 is None:
+        head_stays = np.ones_like(resident)
+    head_ahead = np.where(head_stays, 0.0, np.minimum(head, head_room))
+    head_exposed = np.where(head_stays, 0.0, head - head_ahead)
+
+    held = np.where(resident, blocks, block + np.maximum(prefetched, head_ahead)) + activations
+    held = held + np.where(head_stays, head + embedding, np.where(resident, head_ahead, 0.0))
+    off_chip = np.where(resident, 0.0, blocks + spilled / 2)
+    return Placement(
+        regime=np.where(resident, Regime.RESIDENT, np.where(running, Regime.PREFETCHED, Regime.STREAMED)),
+        block_exposed=exposed,
+        block_prefetched=prefetched,
+        block_stored=np.where(resident, 0.0, stored + spilled),
+        head_exposed=head_exposed,
+        head_prefetched=head_ahead,
+        l2=held if mcu.l3 is None else np.minimum(held, room),
+        l3=off_chip + np.where(head_stays, 0.0, head + embedding),
+    )

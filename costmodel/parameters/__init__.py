@@ -1,0 +1,28 @@
+"""Parameter files (mcu, link, kernels, platform, model) and the loader that reads them."""
+
+from costmodel.parameters.files import (
+    KINDS,
+    Kind,
+    Record,
+    built_in_names,
+    load,
+    read_toml,
+    validate,
+)
+from costmodel.parameters.quantity import Sourced, choice, count, quantity, switch, to_unit
+
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Record",
+    "Sourced",
+    "built_in_names",
+    "choice",
+    "count",
+    "load",
+    "quantity",
+    "read_toml",
+    "switch",
+    "to_unit",
+    "validate",
+]

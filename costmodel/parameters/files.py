@@ -1,0 +1,150 @@
+"""Find and read parameter files: built-in ones by name, a user's own by path."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from costmodel.errors import ParameterError, nearest
+from costmodel.parameters.quantity import Sourced, sourced_values
+
+Kind = Literal["mcu", "link", "platform", "model", "kernels"]
+KINDS: tuple[Kind, ...] = ("mcu", "link", "platform", "model", "kernels")
+BUILT_IN = Path(__file__).parent
+MAX_FILE_BYTES = 1_000_000
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A parameter file as read.
+
+    Attributes
+    ----------
+    kind, name : str
+        What it describes, and the name or path it was asked for by.
+    path : str
+        Where it was found; built-in files are given relative to the package.
+    sha256 : str
+        Hash of the bytes read.
+    data : dict
+        The tables of the file, unchanged, so that a plan can carry them along.
+    """
+
+    kind: Kind
+    name: str
+    path: str
+    sha256: str
+    data: dict[str, Any]
+
+    def values(self) -> Iterator[tuple[str, Sourced]]:
+        """Give each sourced value with its dotted key."""
+        return sourced_values(self.data)
+
+    def uncertain(self) -> list[str]:
+        """List the assumed and fitted values: 'kind/name key = value unit (status)'."""
+        return [
+            f"{self.kind}/{self.name} {key} = {entry.value}"
+            f"{' ' + entry.unit if entry.unit else ''} ({entry.status})"
+            for key, entry in self.values()
+            if entry.status in ("assumed", "fitted")
+        ]
+
+
+def built_in_names(kind: Kind) -> list[str]:
+    """List the built-in files of one kind, sorted."""
+    return sorted(path.stem for path in (BUILT_IN / kind).glob("*.toml"))
+
+
+def read_toml(path: Path, shown: str) -> tuple[dict[str, Any], str]:
+    """Read a TOML file of bounded size; give its tables and the hash of its bytes."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ParameterError(f"{shown}: larger than {MAX_FILE_BYTES} bytes")
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ParameterError(f"{shown}: cannot be read ({error.strerror})") from None
+    try:
+        data = tomllib.loads(raw.decode("utf-8"))
+    except (UnicodeDecodeError, RecursionError):
+        raise ParameterError(f"{shown}: is not readable TOML text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ParameterError(f"{shown}: broken TOML: {error}") from None
+    return data, hashlib.sha256(raw).hexdigest()
+
+
+def load(kind: Kind, name: str, beside: Path | None = None) -> Record:
+    """Read the parameter file of `kind` that `name` means.
+
+    Parameters
+    ----------
+    name : str
+        A built-in name, or a path ending in ``.toml``.
+    beside : Path, optional
+        Folder that a relative path is looked up in first: that of the file which names it.
+
+    Raises
+    ------
+    ParameterError
+        No such file, or not TOML.
+    """
+    if name.endswith(".toml"):
+        path = Path(name)
+        if beside is not None and (beside / path).is_file():
+            path = beside / path
+        if not path.is_file():
+            raise ParameterError(f"{kind} file {name!r} does not exist")
+        data, digest = read_toml(path, name)
+        return Record(kind=kind, name=name, path=str(path), sha256=digest, data=data)
+    names = built_in_names(kind)
+    if name not in names:
+        raise ParameterError(
+            f"unknown {kind} {name!r}; {nearest(name, names)}",
+            "a file of your own is named by its path, ending in .toml",
+        )
+    path = BUILT_IN / kind / f"{name}.toml"
+    data, digest = read_toml(path, f"{kind}/{name}.toml")
+    return Record(kind=kind, name=name, path=f"{kind}/{name}.toml", sha256=digest, data=data)
+
+
+def validate(schema: type[M], data: object, shown: str) -> M:
+    """Build `schema` from `data`; the first fault becomes one line that names file, key and remedy."""
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        raise ParameterError(f"{shown}: {first_fault(error, schema)}") from None
+
+
+def first_fault(error: ValidationError, schema: type[BaseModel]) -> str:
+    """Say the most telling fault of a validation: unknown keys first, they explain missing ones."""
+    faults = error.errors()
+    fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
+    place = [str(part) for part in fault["loc"]]
+    key = ".".join(place)
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; {nearest(place[-1], _keys_at(schema, place[:-1]))}"
+    if fault["type"] == "missing":
+        return f"key {key!r} is missing"
+    text = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return f"key {key!r}: {text}" if key else text
+
+
+def _keys_at(schema: type[BaseModel], place: list[str]) -> list[str]:
+    """List the keys allowed at a place inside nested models."""
+    current: Any = schema
+    for part in place:
+        field = next((f for n, f in current.model_fields.items() if (f.alias or n) == part), None)
+        if field is None:
+            return []
+        options = (field.annotation, *getattr(field.annotation, "__args__", ()))
+        current = next((a for a in options if isinstance(a, type) and issubclass(a, BaseModel)), None)
+        if current is None:
+            return []
+    return [field.alias or name for name, field in current.model_fields.items()]

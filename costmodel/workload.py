@@ -1,0 +1,213 @@
+"""The workload: a Transformer and a request to it, and the operators it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from costmodel.errors import UsageError, nearest
+from costmodel.parameters import Record, choice, count, load, switch, validate
+
+RequestKind = Literal["prompt", "autoregressive", "encoder"]
+REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
+MAX_TOKENS = 1_000_000
+
+Floats = float | NDArray[np.floating[Any]]
+Ints = int | NDArray[np.int64]
+
+
+class Model(BaseModel):
+    """A Transformer as a parameter file describes it.
+
+    Attributes
+    ----------
+    embedding : int
+        E, width of the residual stream.
+    heads, kv_heads, head_size : int
+        H query heads and their key/value heads, each P wide.
+    layers, ffn : int
+        Number of blocks; hidden width F of the feed-forward network.
+    ffn_matrices : int
+        2 (up, down) or 3 (gate, up, down).
+    vocabulary : int
+        Rows of the embedding and of the LM head; 0 for a bare encoder.
+    tied_embedding : bool
+        Whether LM head and embedding are one matrix.
+    weight_bits, activation_bits : int
+        Widths of weights, and of activations and KV cache.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    description: str
+    embedding: Annotated[int, count()]
+    heads: Annotated[int, count()]
+    kv_heads: Annotated[int, count()]
+    head_size: Annotated[int, count()]
+    layers: Annotated[int, count()]
+    ffn: Annotated[int, count()]
+    ffn_matrices: Annotated[int, count(2)]
+    activation: Annotated[str, choice("gelu", "silu", "relu")]
+    norm: Annotated[str, choice("rmsnorm", "layernorm")]
+    rotary: Annotated[bool, switch()]
+    vocabulary: Annotated[int, count(0)]
+    tied_embedding: Annotated[bool, switch()]
+    weight_bits: Annotated[int, count()]
+    activation_bits: Annotated[int, count()]
+    default_request: RequestKind
+    requests: dict[RequestKind, Annotated[int, count()]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Model:
+        if self.heads % self.kv_heads:
+            raise ValueError(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}")
+        if self.ffn_matrices > 3:
+            raise ValueError(f"ffn_matrices {self.ffn_matrices} must be 2 or 3")
+        if self.default_request not in self.requests:
+            raise ValueError(f"default_request {self.default_request!r} is not among the requests")
+        return self
+
+    @property
+    def weight_bytes(self) -> float:
+        """Bytes of one weight."""
+        return self.weight_bits / 8
+
+    @property
+    def activation_bytes(self) -> float:
+        """Bytes of one activation or KV-cache element."""
+        return self.activation_bits / 8
+
+    @property
+    def block_weights(self) -> int:
+        """Weights of one block: W_Q, W_K, W_V, W_O and the FFN matrices."""
+        attention = 2 * (self.heads + self.kv_heads) * self.head_size * self.embedding
+        return attention + self.ffn_matrices * self.embedding * self.ffn
+
+    @property
+    def vocabulary_weights(self) -> int:
+        """Weights of embedding and LM head together."""
+        matrices = 1 if self.tied_embedding else 2
+        return matrices * self.vocabulary * self.embedding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A model and a request to it.
+
+    Attributes
+    ----------
+    request : {"prompt", "autoregressive", "encoder"}
+        Prompt: `n_tokens` tokens at once, filling the KV cache. Autoregressive: one token against a
+        context of `n_tokens` (itself included). Encoder: `n_tokens` tokens at once, no cache.
+    """
+
+    name: str
+    model: Model
+    request: RequestKind
+    n_tokens: int
+    record: Record
+
+    @property
+    def rows(self) -> int:
+        """Rows S of every activation: tokens worked on at once."""
+        return 1 if self.request == "autoregressive" else self.n_tokens
+
+    @property
+    def context(self) -> int:
+        """Tokens attended to."""
+        return self.n_tokens
+
+    @property
+    def reads_cache(self) -> bool:
+        """Whether keys and values of earlier tokens come from a cache."""
+        return self.request == "autoregressive"
+
+    @property
+    def writes_cache(self) -> bool:
+        """Whether keys and values of these tokens go to a cache."""
+        return self.request != "encoder"
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens whose keys and values a chip must hold."""
+        return self.n_tokens if self.writes_cache else 0
+
+
+def load_workload(name: str, request: str | None = None, n_tokens: int | None = None) -> Workload:
+    """Read a model by name or path and pick a request: its default, or the one asked for."""
+    return workload_of(load("model", name), request, n_tokens)
+
+
+def workload_of(record: Record, request: str | None, n_tokens: int | None) -> Workload:
+    """Build a workload out of the record of a model."""
+    model = validate(Model, record.data, record.path)
+    kind = request or model.default_request
+    if kind not in REQUEST_KINDS:
+        raise UsageError(f"unknown request {kind!r}; {nearest(kind, REQUEST_KINDS)}")
+    if kind not in model.requests:
+        raise UsageError(f"model {record.name!r} has no request {kind!r}; {nearest(kind, model.requests)}")
+    tokens = model.requests[kind] if n_tokens is None else n_tokens
+    if not 1 <= tokens <= MAX_TOKENS:
+        raise UsageError(f"tokens {tokens} must be 1 to {MAX_TOKENS}")
+    return Workload(name=record.name, model=model, request=kind, n_tokens=tokens, record=record)
+
+
+class Kind(StrEnum):
+    """What an operator does; a kernel set gives each kind its time."""
+
+    MATMUL = "matmul"
+    HEAD_MATMUL = "head_matmul"
+    SOFTMAX = "softmax"
+    NORM = "norm"
+    ACTIVATION = "activation"
+    ADD = "add"
+    MULTIPLY = "multiply"
+    ACCUMULATE = "accumulate"
+    REQUANTISE = "requantise"
+    ROTARY = "rotary"
+    CACHE_APPEND = "cache_append"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One operator of a shard; sizes are whole numbers or arrays of them that broadcast.
+
+    Attributes
+    ----------
+    rows, columns, depth : int or array
+        M, N, K of a matrix product; rows x columns elements of anything else.
+    batch : int or array
+        Heads that a per-head operator runs over.
+    weight_bytes, data_bytes : float or array
+        Bytes of weights, and of KV cache or activations, that it moves between L2 and L1.
+    transposed : bool
+        Whether the product is written transposed (V, so that it can be multiplied row by row).
+    """
+
+    kind: Kind
+    name: str
+    rows: Ints
+    columns: Ints
+    depth: Ints = 1
+    batch: Ints = 1
+    weight_bytes: Floats = 0.0
+    data_bytes: Floats = 0.0
+    transposed: bool = False
+
+    @property
+    def elements(self) -> Any:
+        """Elements it works on, all heads together."""
+        return self.batch * self.rows * self.columns
+
+    @property
+    def macs(self) -> Any:
+        """Multiply-accumulates: zero for all but matrix products."""
+        if self.kind in (Kind.MATMUL, Kind.HEAD_MATMUL):
+            return self.elements * self.depth
+        return 0 * self.elements
