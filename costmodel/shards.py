@@ -104,3 +104,57 @@ def balanced(model: Model, n: Array) -> Shards:
         ffn_columns=columns[:, None] + (starts >= first_column[:, None]),
         vocabulary_rows=rows[:, None] + (starts >= first_row[:, None]),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What one chip holds, unit by unit; ranges are (first, count)."""
+
+    heads: tuple[int, ...]
+    kv_heads: tuple[int, ...]
+    ffn_columns: tuple[int, int]
+    vocabulary_rows: tuple[int, int]
+
+
+def assignment(model: Model, n_chips: int) -> list[Share]:
+    """Give every unit of the model to a chip, in agreement with the classes of `balanced`.
+
+    >>> from costmodel.workload import load_workload
+    >>> [share.heads for share in assignment(load_workload("tinyllama-42m").model, 3)]
+    [(0, 1, 2), (3, 4, 5), (6, 7)]
+    """
+    group = model.heads // model.kv_heads
+    if n_chips <= model.kv_heads:
+        held = [
+            tuple(head for kv in kvs for head in range(kv * group, (kv + 1) * group))
+            for kvs in _even_parts(range(model.kv_heads), n_chips)
+        ]
+    else:
+        held = []
+        for kv, chips in enumerate(_even_parts(range(n_chips), model.kv_heads)):
+            held += _even_parts(range(kv * group, (kv + 1) * group), len(chips))
+        held.sort(key=len, reverse=True)
+    columns = _even_ranges(model.ffn, n_chips)
+    rows = _even_ranges(model.vocabulary, n_chips)
+    return [
+        Share(
+            heads=heads,
+            kv_heads=tuple(sorted({head // group for head in heads})),
+            ffn_columns=columns[chip],
+            vocabulary_rows=rows[chip],
+        )
+        for chip, heads in enumerate(held)
+    ]
+
+
+def _even_parts(units: range, n: int) -> list[tuple[int, ...]]:
+    """Cut units in n runs as even as whole units allow, longer runs first."""
+    each, extra = divmod(len(units), n)
+    ends = [each * (i + 1) + min(i + 1, extra) for i in range(n)]
+    return [tuple(units[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _even_ranges(total: int, n: int) -> list[tuple[int, int]]:
+    """Cut `total` units in n ranges (first, count), longer ones last."""
+    each, extra = divmod(total, n)
+    return [(each * i + max(0, i - (n - extra)), each + (i >= n - extra)) for i in range(n)]

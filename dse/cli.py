@@ -1,0 +1,440 @@
+"""The command line: the only place that prints. Heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from costmodel.evaluate import Accounting
+    from dse.search import Job, SearchResult
+
+DEFAULT_WORKLOAD, DEFAULT_PLATFORM = "tinyllama-42m", "siracusa-mipi"
+DEBUG_VARIABLE = "DSE_DEBUG"
+
+app = typer.Typer(
+    name="dse",
+    help="Decide how to run a Transformer on a handful of linked low-power microcontrollers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+WorkloadOption = Annotated[
+    str | None, typer.Option("--workload", help=f"Model, by name or TOML path. [default: {DEFAULT_WORKLOAD}]")
+]
+PlatformOption = Annotated[
+    str | None,
+    typer.Option("--platform", help=f"Platform, by name or TOML path. [default: {DEFAULT_PLATFORM}]"),
+]
+RequestOption = Annotated[
+    str | None, typer.Option("--request", help="prompt, autoregressive or encoder. [default: the model's]")
+]
+TokensOption = Annotated[
+    int | None,
+    typer.Option("--tokens", help="Prompt length, or context of the token. [default: the model's]"),
+]
+KernelsOption = Annotated[
+    str | None, typer.Option("--kernels", help="Kernel set, by name or TOML path. [default: the platform's]")
+]
+ScopeOption = Annotated[str, typer.Option("--scope", help="model or block.")]
+PrefetchOption = Annotated[
+    str, typer.Option("--prefetch", help="steady, or hidden: loads for the next block cost no time.")
+]
+HeadOption = Annotated[bool, typer.Option("--head/--no-head", help="Count embedding and LM head.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+
+
+def show(renderable: RenderableType) -> None:
+    """Print something for people; wide enough that nothing is cut when piped."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    if not console.is_terminal:
+        console.width = 240
+    console.print(renderable)
+
+
+def show_json(data: object) -> None:
+    """Print JSON for programs."""
+    print(json.dumps(data, indent=2, allow_nan=False))
+
+
+def accounting_of(scope: str, prefetch: str, head: bool) -> Accounting:
+    """Check the accounting options."""
+    from costmodel.errors import UsageError, nearest
+    from costmodel.evaluate import PREFETCHES, SCOPES, Accounting
+
+    for option, value, allowed in (("--scope", scope, SCOPES), ("--prefetch", prefetch, PREFETCHES)):
+        if value not in allowed:
+            raise UsageError(f"{option} {value!r} is not known; {nearest(value, allowed)}")
+    return Accounting(scope=scope, prefetch=prefetch, head=head)  # type: ignore[arg-type]
+
+
+def settings_of(texts: list[str]) -> dict[str, str]:
+    """Split ``name=value`` settings."""
+    from costmodel.errors import UsageError
+
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise UsageError(f"--set {text!r} cannot be read", "write it like --set n_chips=8")
+        if name.strip() in settings:
+            raise UsageError(f"--set {name.strip()} is given twice")
+        settings[name.strip()] = value.strip()
+    return settings
+
+
+@app.command()
+def search(
+    workload: WorkloadOption = None,
+    platform: PlatformOption = None,
+    request: RequestOption = None,
+    tokens: TokensOption = None,
+    kernels: KernelsOption = None,
+    scope: ScopeOption = "model",
+    prefetch: PrefetchOption = "steady",
+    head: HeadOption = True,
+    space: Annotated[str, typer.Option(help="Search space, by name or TOML path.")] = "head_wise",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Other choices for a decision: n_chips=2,4,8 (repeatable)."),
+    ] = None,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="Objective (repeatable). [default: latency, energy, n_chips]")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None, typer.Option(help='Bound such as "latency<=1ms" (repeatable).')
+    ] = None,
+    engine: Annotated[str, typer.Option(help="auto, exhaustive, random, nsga2 or tpe.")] = "auto",
+    budget: Annotated[int, typer.Option(help="Plans to evaluate at most.")] = 500,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder. [default: results/<workload>-<platform>]")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
+) -> None:
+    """Search for Pareto-optimal plans, recommend one, and write the run folder."""
+    import time
+
+    from costmodel.errors import UsageError, nearest
+    from costmodel.hardware import load_platform
+    from costmodel.workload import load_workload
+    from dse.engines import ENGINES
+    from dse.export import free_run_folder, new_run_folder, write_run
+    from dse.objectives import constraints, objectives_named
+    from dse.search import Job
+    from search_spaces import load_space
+
+    started = time.perf_counter()
+    if engine != "auto" and engine not in ENGINES:
+        raise UsageError(f"unknown engine {engine!r}; {nearest(engine, ['auto', *ENGINES])}")
+    if budget < 1:
+        raise UsageError(f"--budget {budget} must be at least 1")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"--seed {seed} must be 0 to {2**32 - 1}")
+    searched = load_space(space)
+    for name, value in settings_of(settings or []).items():
+        try:
+            choices = [int(part) for part in value.split(",")]
+        except ValueError:
+            raise UsageError(f"--set {name}={value}: choices must be whole numbers, like 2,4,8") from None
+        searched = searched.with_choices(name, choices)
+    job = Job(
+        workload=load_workload(workload or DEFAULT_WORKLOAD, request, tokens),
+        platform=load_platform(platform or DEFAULT_PLATFORM, kernels),
+        accounting=accounting_of(scope, prefetch, head),
+        space=searched,
+        objectives=objectives_named(objective or []),
+        constraints=constraints(constraint or []),
+        engine=engine,
+        budget=budget,
+        seed=seed,
+    )
+    default = Path("results") / f"{Path(job.workload.name).stem}-{Path(job.platform.name).stem}"
+    folder = new_run_folder(out if out is not None else free_run_folder(default), overwrite=overwrite)
+    result = run(job, folder)
+    wall_s = time.perf_counter() - started
+    paths = write_run(folder, result, wall_s)
+
+    from dse.console import search_report
+    from dse.tables import front_table
+
+    show(search_report(result, front_table(result), folder, paths, wall_s))
+
+
+def run(job: Job, folder: Path) -> SearchResult:
+    """Search with the record in `folder` and a progress bar in a terminal."""
+    import optuna
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from dse.search import search as run_search
+    from dse.study import Record
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    record = Record(folder, folder.name, job.space, job.objectives)
+    first = job.objectives[0]
+    progress = Progress(
+        TextColumn("searching"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("best {task.fields[best]}"),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with progress:
+        task = progress.add_task("search", total=None, best="none yet")
+
+        def report(done: int, goal: int, best: float) -> None:
+            text = "none yet" if best != best else f"{first.shown(best)} {first.shown_unit}"
+            progress.update(task, completed=done, total=goal, best=text)
+
+        return run_search(job, record.add, report)
+
+
+@app.command()
+def evaluate(
+    workload: WorkloadOption = None,
+    platform: PlatformOption = None,
+    request: RequestOption = None,
+    tokens: TokensOption = None,
+    kernels: KernelsOption = None,
+    scope: ScopeOption = "model",
+    prefetch: PrefetchOption = "steady",
+    head: HeadOption = True,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Decision: n_chips=8 (repeatable).")
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="Cost the plan of this file, with the parameters it carries.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cost one plan: breakdown, what limits it, what prefetch accounting changes."""
+    from dataclasses import replace
+
+    from costmodel.errors import UsageError
+    from costmodel.hardware import load_platform
+    from costmodel.plan import plan_of
+    from costmodel.workload import load_workload
+    from dse.console import evaluation_report
+    from dse.deployment import deployment, parts, read_deployment
+
+    if plan is not None:
+        if settings or any(x is not None for x in (workload, platform, request, tokens, kernels)):
+            raise UsageError("--plan carries workload, platform and decisions; give nothing else with it")
+        stored = read_deployment(plan)
+        job, on, decided, accounting = parts(stored)
+    else:
+        stored = None
+        job = load_workload(workload or DEFAULT_WORKLOAD, request, tokens)
+        on = load_platform(platform or DEFAULT_PLATFORM, kernels)
+        decided = plan_of(settings_of(settings or []))
+        accounting = accounting_of(scope, prefetch, head)
+    document = deployment(job, on, decided, accounting)
+    same = stored is None or stored.costs == document.costs
+    if as_json:
+        show_json(document.model_dump(mode="json", exclude={"inputs"}))
+    else:
+        swapped = replace(accounting, prefetch="hidden" if accounting.prefetch == "steady" else "steady")
+        show(evaluation_report(document, deployment(job, on, decided, swapped).costs))
+        if stored is not None and same:
+            show(f"\nThe costs are exactly those in {plan}.")
+    if not same:
+        typer.echo(f"error: the costs in {plan} (by {stored.generator}) are not these", err=True)  # type: ignore[union-attr]
+        raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    run_folder: RunArgument,
+    pick: Annotated[
+        str, typer.Option(help="knee, min-latency, min-energy, min-edp, min-chips, or a front index.")
+    ] = "knee",
+    out: Annotated[Path, typer.Option(help="File to write; an existing one is refused.")] = Path("plan.json"),
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+) -> None:
+    """Write a plan of a run's front as JSON."""
+    from costmodel.errors import RunError
+    from dse.deployment import deployment, parts, read_deployment
+    from dse.export import picked, plan_in, read_run, write_plan
+
+    _, _, front = read_run(run_folder)
+    index = picked(front, pick)
+    job, on, _, accounting = parts(read_deployment(run_folder / "plan.json"))
+    if out.exists() and not overwrite:
+        raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
+    document = deployment(job, on, plan_in(front, index), accounting)
+    write_plan(out, document)
+    d, c = document.decisions, document.costs
+    show(
+        f"front index {index}: {d.n_chips} chips, groups of {d.group_size}: "
+        f"{c.latency_s * 1e3:.4g} ms, {c.energy_j * 1e3:.4g} mJ, weights {c.regime}; written to {out}"
+    )
+
+
+@app.command()
+def plot(
+    run_folder: RunArgument,
+    x: Annotated[str, typer.Option(help="Objective on the x axis.")] = "latency",
+    y: Annotated[str, typer.Option(help="Objective on the y axis.")] = "energy",
+    out: Annotated[Path | None, typer.Option(help="Where the files go. [default: the run folder]")] = None,
+) -> None:
+    """Draw a run's front over any two objectives: SVG, PNG and an interactive page."""
+    from costmodel.errors import RunError
+    from dse.export import heading, read_run
+    from dse.objectives import objectives_named
+    from dse.plots import save_front
+
+    across, up = (objectives_named([name])[0] for name in (x, y))
+    summary, trials, front = read_run(run_folder)
+    if not len(front):
+        raise RunError(f"{run_folder}: the front is empty, no plan was feasible")
+    folder = out if out is not None else run_folder
+    stem = f"pareto-{across.name}-{up.name}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = save_front(folder, stem, trials, front, across, up, heading(summary))
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written ({error.strerror})") from None
+    show("written: " + ", ".join(str(path) for path in paths))
+
+
+@app.command()
+def validate(as_json: JsonOption = False) -> None:
+    """Set the model beside published and simulated numbers; exit code 1 when a row is off."""
+    from dse.console import validation_report
+    from dse.validation import validate as rows_of
+
+    rows = rows_of()
+    if as_json:
+        show_json([row.as_dict() for row in rows])
+    else:
+        show(validation_report(rows))
+    if any(row.status != "ok" for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_names(
+    what: Annotated[
+        str, typer.Argument(help="workloads, platforms, spaces, objectives, engines, kernels, mcus or links.")
+    ],
+) -> None:
+    """List what is built in."""
+    from dse.catalogue import entries
+    from dse.console import listing
+
+    show(listing(entries(what)))
+
+
+@app.command(name="show")
+def show_entry(
+    name: Annotated[str, typer.Argument(help="A name out of dse list, or a parameter file's path.")],
+) -> None:
+    """Show a parameter file with the source of every value, a space, an objective or an engine."""
+    from dse.catalogue import describe
+
+    for renderable in describe(name):
+        show(renderable)
+
+
+@app.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="plan: JSON Schema of plan.json.")],
+) -> None:
+    """Print a JSON Schema."""
+    from costmodel.errors import UsageError, nearest
+    from dse.deployment import Deployment
+
+    if what != "plan":
+        raise UsageError(f"unknown schema {what!r}; {nearest(what, ['plan'])}")
+    show_json(Deployment.model_json_schema())
+
+
+@app.command()
+def reproduce(
+    study: Annotated[str, typer.Argument(help="date2025: the two studies of the DATE 2025 paper.")],
+    out: Annotated[Path | None, typer.Option(help="Folder. [default: results/<study>]")] = None,
+) -> None:
+    """Compute a published study again: tables and figures."""
+    from costmodel.errors import RunError, UsageError, nearest
+    from dse.reproduce import reproduce_date2025
+
+    if study != "date2025":
+        raise UsageError(f"unknown study {study!r}; {nearest(study, ['date2025'])}")
+    folder = out or Path("results") / study
+    try:
+        paths = reproduce_date2025(folder)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written ({error.strerror})") from None
+    show("written: " + ", ".join(str(path) for path in paths))
+
+
+def version_callback(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        from dse import __version__
+
+        print(f"dse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=version_callback, is_eager=True)
+    ] = False,
+) -> None:
+    """Decide how to run a Transformer on a handful of linked low-power microcontrollers."""
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Print an error in one line, and the hint in a second."""
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; every error is one or two lines, exit code 2 where the user can mend it."""
+    try:
+        code: Any = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        complain(" ".join(error.format_message().split()))
+        code = 2
+    except KeyboardInterrupt:
+        complain("interrupted")
+        code = 130
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        code = 0
+    except Exception as error:
+        from costmodel.errors import DseError
+
+        if isinstance(error, DseError):
+            complain(error.message, error.hint)
+            code = 2
+        elif os.environ.get(DEBUG_VARIABLE):
+            raise
+        else:
+            complain(
+                f"{type(error).__name__}: {error}", f"a fault of this program; {DEBUG_VARIABLE}=1 shows where"
+            )
+            code = 3
+    sys.exit(code or 0)

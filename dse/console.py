@@ -1,0 +1,317 @@
+"""What people read in the terminal, as rich renderables; nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
+from costmodel.parameters import Record
+from dse.deployment import Deployment, PredictedCosts
+from dse.export import title
+from dse.objectives import OBJECTIVES
+from dse.search import SearchResult
+from dse.tables import exceeded, levers
+from dse.validation import Row
+
+SHOWN_FRONT_ROWS = 9
+CAUSES = {
+    "compute": "compute (slowest chip)",
+    "root": "root (residual, norm)",
+    "link": "link",
+    "l3": "off-chip memory (L3)",
+}
+LIMITS = {
+    "compute": "compute: more chips or faster kernels would help",
+    "root": "the root's serial work: more chips do not help",
+    "link": "the link: fewer chips or other groups would help",
+    "l3": "off-chip memory (L3): more chips, so that weights stay on chip, or a faster L3 would help",
+}
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds, four digits."""
+    return f"{seconds * 1e3:.4g} ms"
+
+
+def mj(joules: float) -> str:
+    """Millijoules, four digits."""
+    return f"{joules * 1e3:.4g} mJ"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes in kB or MB."""
+    return f"{n_bytes / 1e6:.2f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.1f} kB"
+
+
+def plain_table(*columns: str, right: Iterable[int] = ()) -> Table:
+    """A table without boxes that stays legible when piped."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if i in set(right) else "left", no_wrap=i == 0)
+    return table
+
+
+def shown_rows(front: pd.DataFrame) -> list[int]:
+    """Positions to show of a front: all when few; else both ends, the knee, and some in between."""
+    n = len(front)
+    if n <= SHOWN_FRONT_ROWS + 1:
+        return list(range(n))
+    spread = np.linspace(0, n - 1, SHOWN_FRONT_ROWS - 1).round().astype(int).tolist()
+    return sorted({*spread, *np.flatnonzero(front["knee"]).tolist()})
+
+
+def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
+    """Short table of the front."""
+    objectives = [o for o in result.job.objectives if o.name != "n_chips"]
+    columns = ["", "front", "chips", "group", *(o.label for o in objectives), "weights", "limited by"]
+    table = plain_table(*columns, right=range(1, 4 + len(objectives)))
+    for i in shown_rows(front):
+        row = front.iloc[i]
+        values = [o.shown(float(row[o.column])) for o in objectives]
+        mark = "knee" if row["knee"] else ""
+        table.add_row(
+            mark,
+            str(i),
+            str(row["n_chips"]),
+            str(row["group_size"]),
+            *values,
+            str(row["regime"]),
+            str(row["limited_by"]),
+            style="bold green" if row["knee"] else None,
+        )
+    return table
+
+
+def search_report(
+    result: SearchResult, front: pd.DataFrame, folder: Path, paths: Sequence[Path], wall_s: float
+) -> RenderableType:
+    """What a search found, what to do with it, and where the files are."""
+    job, certificate = result.job, result.certificate
+    scope = {
+        "model": "whole model" + ("" if job.accounting.head else " without embedding and LM head"),
+        "block": "one block",
+    }[job.accounting.scope]
+    lines: list[RenderableType] = [
+        Text(f"{title(job)}", style="bold"),
+        (
+            f"{scope}, {job.workload.n_tokens} tokens, prefetch accounting {job.accounting.prefetch}, "
+            f"kernel set {job.platform.kernels_name}"
+        ),
+        f"engine {certificate.engine}: {certificate.why}",
+        (
+            f"{certificate.plans_evaluated} plans evaluated, {certificate.plans_feasible} feasible, "
+            f"{certificate.front_size} on the front, in {wall_s:.1f} s"
+        ),
+        Text(certificate.sentence(), style="green" if certificate.distance == "exact" else "yellow"),
+        "",
+    ]
+    recommended = result.recommended
+    if recommended is None:
+        lines += infeasible_lines(result)
+    else:
+        lines.append(front_lines(result, front))
+        left = len(front) - len(shown_rows(front))
+        if left:
+            lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
+        plan, costs = result.plans.row(recommended), result.costs
+        lines += [
+            "",
+            Text(
+                f"Recommended (knee): {plan.n_chips} chips, reduction in groups of {plan.group_size}: "
+                f"{ms(costs.latency_s[recommended])}, {mj(costs.energy_j[recommended])}, "
+                f"{costs.throughput_tokens_per_s[recommended]:.4g} token/s",
+                style="bold green",
+            ),
+            f"Limited by {LIMITS[costs.limited_by(recommended)]}.",
+        ]
+    lines += ["", f"Files in {folder}:", "  " + ", ".join([p.name for p in paths] + ["study.journal"])]
+    if recommended is not None:
+        lines.append(
+            Text(
+                f"Next: dse evaluate --plan {folder / 'plan.json'}    or open {folder / 'pareto.html'}",
+                style="dim",
+            )
+        )
+    return Group(*lines)
+
+
+def infeasible_lines(result: SearchResult) -> list[RenderableType]:
+    """Say that nothing fits, and how far the nearest plan is from it."""
+    near = result.nearest
+    plan, costs = result.plans.row(near), result.costs
+    return [
+        Text("No plan is feasible.", style="bold red"),
+        (
+            f"Nearest: {plan.n_chips} chips, groups of {plan.group_size}: {ms(costs.latency_s[near])}, "
+            f"{mj(costs.energy_j[near])}"
+        ),
+        *(f"  {gap}" for gap in exceeded(result, near, levers(result)).split(" | ")),
+    ]
+
+
+def breakdown(costs: PredictedCosts) -> Table:
+    """Latency and energy by cause."""
+    table = plain_table("cause", "latency", "share", "energy", "share", right=range(1, 5))
+    for cause in dict.fromkeys((*LATENCY_CAUSES, *ENERGY_CAUSES)):
+        time, energy = costs.latency_by_cause_s.get(cause), costs.energy_by_cause_j[cause]
+        name = CAUSES.get(cause) or {"idle": "waiting chips", "l2": "on-chip memory (L2)"}[cause]
+        table.add_row(
+            name,
+            "" if time is None else ms(time),
+            "" if time is None else f"{time / costs.latency_s:.0%}",
+            mj(energy),
+            f"{energy / costs.energy_j:.0%}",
+        )
+    table.add_row("total", ms(costs.latency_s), "", mj(costs.energy_j), "", style="bold")
+    return table
+
+
+def evaluation_report(document: Deployment, other: PredictedCosts) -> RenderableType:
+    """What one plan costs, what it needs, and how much the accounting of prefetches matters.
+
+    Parameters
+    ----------
+    other : PredictedCosts
+        Costs of the same plan with the other accounting of prefetches.
+    """
+    d, c, a = document.decisions, document.costs, document.accounting
+    scope = "one block" if a.scope == "block" else "whole model" + ("" if a.head else " without head")
+    fullest = max(document.chips, key=lambda chip: sum(chip.footprint_bytes.values()))
+    lines: list[RenderableType] = [
+        Text(
+            f"{document.workload.name}, {document.workload.request}, {document.workload.n_tokens} tokens, "
+            f"on {document.platform.name}",
+            style="bold",
+        ),
+        (
+            f"{d.strategy}, {d.n_chips} chips, groups of {d.group_size}, {d.partial_sum_bits} bit sums; "
+            f"{scope}, prefetch accounting {a.prefetch}, kernel set {document.platform.kernels}"
+        ),
+        "",
+        breakdown(c),
+        "",
+        (
+            f"throughput {c.throughput_tokens_per_s:.4g} token/s, EDP {c.edp_js * 1e6:.4g} mJ ms, "
+            f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages, "
+            f"L3 traffic {size(c.l3_bytes)}"
+        ),
+        f"weights {c.regime}; fullest chip holds "
+        + ", ".join(f"{size(v)} in {k}" for k, v in fullest.footprint_bytes.items()),
+        f"Limited by {LIMITS[c.limited_by]}.",
+    ]
+    if c.feasible:
+        lines.append(Text("The plan fits.", style="green"))
+    else:
+        lines += [Text(f"The plan does not fit: {v}", style="bold red") for v in c.violations]
+    lines += ["", accounting_line(document, other), "", assumptions_line(document.rests_on)]
+    return Group(*lines)
+
+
+def accounting_line(document: Deployment, other: PredictedCosts) -> str:
+    """Say what steady-state accounting makes of the hidden one, and why."""
+    c = document.costs
+    steady, hidden = (c, other) if document.accounting.prefetch == "steady" else (other, c)
+    ratio = steady.latency_s / hidden.latency_s
+    numbers = f"prefetch accounting: steady {ms(steady.latency_s)}, hidden {ms(hidden.latency_s)}"
+    if steady.latency_s == hidden.latency_s:
+        return f"{numbers}: the same, no prefetch outlasts the work that it hides behind."
+    return (
+        f"{numbers} ({ratio:.2f} times): loading the next block takes {ms(c.block_prefetch_s)}, "
+        f"a block itself {ms(c.block_on_chip_s)} on chip. Hidden counts loads for the next block as free, "
+        "as the DATE 2025 paper does; steady makes the chips wait for them."
+    )
+
+
+def assumptions_line(rests_on: Sequence[str]) -> str:
+    """How many assumed and fitted parameters the costs rest on."""
+    assumed = sum("(assumed)" in line for line in rests_on)
+    fitted = sum("(fitted)" in line for line in rests_on)
+    return (
+        f"These costs rest on {assumed} assumed and {fitted} fitted parameters "
+        "(listed in plan.json under rests_on; dse show NAME gives each with its source)."
+    )
+
+
+def validation_report(rows: Sequence[Row]) -> RenderableType:
+    """Published against model, row by row, and how many rows are calibration."""
+    table = plain_table(
+        "case", "published", "model", "error", "within", "status", "fitted", "source", right=range(1, 5)
+    )
+    for row in rows:
+        exact = row.tolerance == 0
+        table.add_row(
+            row.quantity,
+            shown_value(row.published, row.unit),
+            shown_value(row.model, row.unit),
+            ("" if row.error == 0 else "differs") if exact else f"{row.error:+.1%}",
+            "exact" if exact else f"{row.tolerance:.0%}",
+            Text(row.status, style="green" if row.status == "ok" else "bold red"),
+            "yes" if row.fitted else "no",
+            row.source,
+        )
+    fitted = [row for row in rows if row.fitted]
+    held = [row for row in rows if not row.fitted]
+
+    def good(some: Sequence[Row]) -> str:
+        return f"{sum(row.status == 'ok' for row in some)} of {len(some)} ok"
+
+    return Group(
+        "accounting: one block, prefetches hidden; latency and energy of the paper's rows with kernel set "
+        "date2025, simulated shards with pulp-gvsoc",
+        "",
+        table,
+        "",
+        f"rows that took part in a fit (calibration): {good(fitted)}; "
+        f"rows that did not (validation): {good(held)}",
+    )
+
+
+def shown_value(value: float | str, unit: str) -> str:
+    """A published or model value in the unit that people see."""
+    if isinstance(value, str):
+        return value
+    scale, name = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%")}.get(unit, (1.0, unit))
+    number = f"{value * scale:.0f}" if unit in ("cycles", "chips") else f"{value * scale:.3g}"
+    return f"{number} {name}"
+
+
+def record_report(record: Record) -> RenderableType:
+    """A parameter file: every value with its source."""
+    table = plain_table("parameter", "value", "status", "source", "where", right=[1])
+    for key, entry in record.values():
+        unit = f" {entry.unit}" if entry.unit else ""
+        bounds = (
+            f" ({entry.low:g} to {entry.high:g})" if entry.low is not None and entry.high is not None else ""
+        )
+        colour = {"assumed": "yellow", "fitted": "yellow"}.get(entry.status)
+        table.add_row(
+            key, f"{entry.value}{unit}{bounds}", Text(entry.status, style=colour or ""), entry.source,
+            entry.reason or entry.where,
+        )  # fmt: skip
+    description = str(record.data.get("description", ""))
+    names = [f"{k} = {v}" for k, v in record.data.items() if isinstance(v, str) and k != "description"]
+    return Group(Text(f"{record.kind} {record.name}", style="bold"), description, *names, "", table)
+
+
+def listing(entries: dict[str, str]) -> Table:
+    """Names with a line about each."""
+    table = plain_table("name", "what it is")
+    for name, text in entries.items():
+        table.add_row(name, text)
+    return table
+
+
+def objective_entries() -> dict[str, str]:
+    """Objectives with unit and direction."""
+    return {
+        o.name: f"{o.description}{f' [{o.shown_unit}]' if o.shown_unit else ''}"
+        f"{', more is better' if o.maximise else ''}"
+        for o in OBJECTIVES.values()
+    }

@@ -1,0 +1,68 @@
+"""Search engines: one file each, one line each in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dse.engines.engine import Engine
+from search_spaces import SearchSpace
+
+# Below this budget TPE finds more of the front than NSGA-II, above it costs more time than it saves.
+TPE_BUDGET = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineEntry:
+    """An engine by name; `make` takes the space, the number of objectives and the seed."""
+
+    description: str
+    make: Callable[[SearchSpace, int, int], Engine]
+
+
+def _exhaustive(space: SearchSpace, _n_objectives: int, _seed: int) -> Engine:
+    from dse.engines.exhaustive import Exhaustive
+
+    return Exhaustive(space)
+
+
+def _random(space: SearchSpace, n_objectives: int, seed: int) -> Engine:
+    from dse.engines.optuna_samplers import random
+
+    return random(space, n_objectives, seed)
+
+
+def _nsga2(space: SearchSpace, n_objectives: int, seed: int) -> Engine:
+    from dse.engines.optuna_samplers import nsga2
+
+    return nsga2(space, n_objectives, seed)
+
+
+def _tpe(space: SearchSpace, n_objectives: int, seed: int) -> Engine:
+    from dse.engines.optuna_samplers import tpe
+
+    return tpe(space, n_objectives, seed)
+
+
+ENGINES: dict[str, EngineEntry] = {
+    "exhaustive": EngineEntry(description="every plan of the space; the front is exact", make=_exhaustive),
+    "random": EngineEntry(description="plans at random (Optuna RandomSampler)", make=_random),
+    "nsga2": EngineEntry(description="evolution (Optuna NSGAIISampler)", make=_nsga2),
+    "tpe": EngineEntry(description="Parzen estimators (Optuna TPESampler)", make=_tpe),
+}
+
+
+def pick(size: int, budget: int) -> tuple[str, str]:
+    """Choose an engine for a space of `size` plans, and say why.
+
+    >>> pick(409, 500)[0], pick(409, 100)[0], pick(9999, 1000)[0]
+    ('exhaustive', 'tpe', 'nsga2')
+    """
+    if size <= budget:
+        return "exhaustive", f"the space has {size} plans, the budget covers all of them"
+    if budget <= TPE_BUDGET:
+        return "tpe", f"the space has {size} plans, and TPE finds most within {TPE_BUDGET} evaluations"
+    return "nsga2", f"the space has {size} plans, more than the budget"
+
+
+__all__ = ["ENGINES", "Engine", "EngineEntry", "pick"]

@@ -1,0 +1,67 @@
+"""Optuna's samplers as engines: a study in memory is asked, the search evaluates, the study is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+
+from costmodel.plan import Plans
+from search_spaces import SearchSpace
+
+
+def distributions(choices: dict[str, tuple[int, ...]]) -> dict[str, BaseDistribution]:
+    """Give each decision its distribution: an integer range where its choices are one, else a choice."""
+    result: dict[str, BaseDistribution] = {}
+    for name, values in choices.items():
+        whole = tuple(range(values[0], values[-1] + 1))
+        result[name] = (
+            IntDistribution(values[0], values[-1]) if values == whole else CategoricalDistribution(values)
+        )
+    return result
+
+
+class OptunaEngine:
+    """A sampler of Optuna that is asked for `batch` trials at a time."""
+
+    def __init__(self, space: SearchSpace, n_objectives: int, sampler: BaseSampler, batch: int) -> None:
+        self.batch = batch
+        self._space = space
+        self._distributions = distributions(space.choices)
+        self._study = optuna.create_study(directions=["minimize"] * n_objectives, sampler=sampler)
+        self._asked: list[optuna.trial.Trial] = []
+
+    def propose(self, k: int) -> Plans:
+        """Ask the sampler for `k` trials and make their plans canonical."""
+        self._asked = [self._study.ask(self._distributions) for _ in range(k)]
+        columns = {
+            name: np.array([trial.params[name] for trial in self._asked], dtype=np.int64)
+            for name in self._space.choices
+        }
+        return Plans(strategy=self._space.strategy, **columns).canonical()
+
+    def tell(self, values: NDArray[np.floating[Any]], violations: NDArray[np.floating[Any]]) -> None:
+        """Tell the study the values and constraints of the trials asked for last."""
+        for trial, row, slack in zip(self._asked, values.tolist(), violations.tolist(), strict=True):
+            for position, value in enumerate(slack):
+                trial.set_constraint(f"c{position}", value)
+            self._study.tell(trial, row)
+
+
+def random(space: SearchSpace, n_objectives: int, seed: int) -> OptunaEngine:
+    """Draw plans at random."""
+    return OptunaEngine(space, n_objectives, RandomSampler(seed=seed), batch=100)
+
+
+def nsga2(space: SearchSpace, n_objectives: int, seed: int) -> OptunaEngine:
+    """Evolve plans with NSGA-II, a population of 50 at a time."""
+    return OptunaEngine(space, n_objectives, NSGAIISampler(seed=seed, population_size=50), batch=50)
+
+
+def tpe(space: SearchSpace, n_objectives: int, seed: int) -> OptunaEngine:
+    """Model good plans with TPE, ten at a time; best of the samplers below some 300 evaluations."""
+    return OptunaEngine(space, n_objectives, TPESampler(seed=seed, constant_liar=True), batch=10)

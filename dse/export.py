@@ -1,0 +1,229 @@
+"""The run folder ``results/<run>/``: written whole, never over something else, and read back."""
+
+from __future__ import annotations
+
+import json
+import platform as machine
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from costmodel.errors import RunError, UsageError, nearest
+from costmodel.plan import DECISIONS, Plan, plan_of
+from dse import __version__
+from dse.deployment import Deployment, deployment
+from dse.objectives import OBJECTIVES, Objective
+from dse.plots import save_front
+from dse.search import Job, SearchResult
+from dse.tables import exceeded, front_table, levers, trials_table
+
+RUN_FILE = "run.json"
+PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
+PICKS = ("knee", "min-latency", "min-energy", "min-edp", "min-chips")
+PICK_COLUMNS = {
+    "min-latency": "latency_s",
+    "min-energy": "energy_j",
+    "min-edp": "edp_js",
+    "min-chips": "n_chips",
+}
+
+
+def new_run_folder(path: Path, *, overwrite: bool) -> Path:
+    """Make the folder of a run.
+
+    Raises
+    ------
+    RunError
+        It exists and is not empty (and is no run, or may not be overwritten), or cannot be made.
+    """
+    try:
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path} exists and is not a folder")
+        if path.is_dir() and any(path.iterdir()):
+            if not overwrite:
+                raise RunError(f"{path} exists already", "name another --out, or add --overwrite")
+            if not (path / RUN_FILE).is_file():
+                raise RunError(f"{path} is not empty and holds no {RUN_FILE}; it is not overwritten")
+            shutil.rmtree(path)
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RunError(f"{path} cannot be written ({error.strerror})") from None
+    return path
+
+
+def free_run_folder(base: Path) -> Path:
+    """Give `base`, or `base-2`, `base-3`, ... when it is taken."""
+    path, count = base, 1
+    while path.exists():
+        count += 1
+        path = base.with_name(f"{base.name}-{count}")
+    return path
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this program runs from, with a mark when it has changes."""
+    here = Path(__file__).resolve().parent
+    try:
+        subprocess.run(
+            ["git", "ls-files", "--error-unmatch", "__init__.py"],
+            cwd=here, check=True, capture_output=True, timeout=10,
+        )  # fmt: skip
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=here, check=True, capture_output=True, text=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, of Python and of what results depend on."""
+    found = {"dse": __version__, "python": machine.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
+    """Contents of run.json: what was asked, with what, what came out, and how the front was found."""
+    job, certificate = result.job, result.certificate
+    recommended = result.recommended
+    summary: dict[str, Any] = {
+        "arguments": sys.argv[1:],
+        "workload": {
+            "name": job.workload.name,
+            "request": job.workload.request,
+            "n_tokens": job.workload.n_tokens,
+        },
+        "platform": job.platform.name,
+        "kernels": job.platform.kernels_name,
+        "accounting": vars_of(job.accounting),
+        "space": {"name": job.space.name, "choices": job.space.choices},
+        "objectives": [o.name for o in job.objectives],
+        "constraints": [c.text for c in job.constraints],
+        "budget": job.budget,
+        "seed": job.seed,
+        "front": vars_of(certificate),
+        "recommended_trial": recommended,
+        "wall_s": round(wall_s, 3),
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "parameter_files": {
+            f"{r.kind}/{r.name}": r.sha256 for r in (job.workload.record, *job.platform.records)
+        },
+    }
+    if recommended is None:
+        nearest_plan = result.nearest
+        summary["nearest"] = {
+            "trial": nearest_plan,
+            "exceeds": exceeded(result, nearest_plan, levers(result)),
+        }
+    return summary
+
+
+def vars_of(thing: object) -> dict[str, Any]:
+    """Fields of a frozen data class."""
+    return {name: getattr(thing, name) for name in thing.__dataclass_fields__}  # type: ignore[attr-defined]
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write JSON for people to read; floats keep every digit."""
+    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_plan(path: Path, document: Deployment) -> None:
+    """Write a deployment plan."""
+    write_json(path, document.model_dump(mode="json"))
+
+
+def plan_at(result: SearchResult, index: int) -> Deployment:
+    """Write out plan `index` of a search."""
+    job = result.job
+    return deployment(job.workload, job.platform, result.plans.row(index), job.accounting)
+
+
+def title(job: Job) -> str:
+    """One line that names a job."""
+    return _title(job.workload.name, job.workload.request, job.platform.name)
+
+
+def heading(summary: dict[str, Any]) -> str:
+    """The same line out of a run's summary."""
+    return _title(summary["workload"]["name"], summary["workload"]["request"], summary["platform"])
+
+
+def _title(workload: str, request: str, platform: str) -> str:
+    return f"{workload}, {request}, on {platform}"
+
+
+def plan_in(front: pd.DataFrame, index: int) -> Plan:
+    """Plan in row `index` of a front's table."""
+    row = front.loc[index]
+    return plan_of({name: row[name] for name in ("strategy", *DECISIONS)})
+
+
+def write_run(folder: Path, result: SearchResult, wall_s: float) -> list[Path]:
+    """Write all files of a run but the record; give their paths."""
+    trials, front = trials_table(result), front_table(result)
+    paths = [folder / "trials.csv", folder / "pareto.csv"]
+    trials.to_csv(paths[0], lineterminator="\n")
+    front.to_csv(paths[1], lineterminator="\n")
+    recommended = result.recommended
+    if recommended is not None:
+        paths.append(folder / "plan.json")
+        write_plan(paths[-1], plan_at(result, recommended))
+        x, y = axes_of(result.job.objectives)
+        paths += save_front(folder, "pareto", trials, front, x, y, title(result.job))
+    paths.append(folder / RUN_FILE)
+    write_json(paths[-1], run_summary(result, wall_s))
+    return paths
+
+
+def axes_of(objectives: Sequence[Objective]) -> tuple[Objective, Objective]:
+    """First two objectives; a single one is drawn over the number of chips."""
+    x, *rest = objectives
+    if rest:
+        return x, rest[0]
+    return OBJECTIVES["n_chips" if x.name != "n_chips" else "latency"], x
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Read a run back: run.json, trials, front."""
+    if not (folder / RUN_FILE).is_file():
+        raise RunError(f"{folder} holds no {RUN_FILE}: it is not a finished run")
+    try:
+        summary = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        trials = pd.read_csv(folder / "trials.csv", index_col="trial")
+        front = pd.read_csv(folder / "pareto.csv", index_col="front_index")
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder} cannot be read: {error}") from None
+    return summary, trials, front
+
+
+def picked(front: pd.DataFrame, pick: str) -> int:
+    """Position in the front that a pick means: knee, a least value, or the position itself."""
+    if not len(front):
+        raise RunError("the front of this run is empty: no plan was feasible")
+    if pick == "knee":
+        return int(np.argmax(front["knee"].to_numpy()))
+    if pick in PICK_COLUMNS:
+        return int(np.argmin(front[PICK_COLUMNS[pick]].to_numpy()))
+    if pick.isdigit():
+        if int(pick) < len(front):
+            return int(pick)
+        raise UsageError(f"pick {pick} is outside the front, 0 to {len(front) - 1}")
+    raise UsageError(f"unknown pick {pick!r}; {nearest(pick, PICKS)}, or a position of the front")

@@ -1,0 +1,240 @@
+"""The table of objectives: name, unit, costs -> array; and bounds on them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.costs import Costs
+from costmodel.errors import UsageError, nearest
+from costmodel.parameters import to_unit
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """One quantity to optimise or to bound.
+
+    Attributes
+    ----------
+    column : str
+        Name with its SI unit, as in tables.
+    unit : str
+        SI unit as the unit registry reads it; empty for a count.
+    shown_unit, per_shown : str, float
+        Unit that people see, and how many SI units one of it is.
+    of : callable
+        Costs to array of shape (n,), SI.
+    maximise : bool
+        Whether more is better.
+    """
+
+    name: str
+    column: str
+    unit: str
+    shown_unit: str
+    per_shown: float
+    description: str
+    of: Callable[[Costs], FloatArray]
+    maximise: bool = False
+
+    @property
+    def sign(self) -> float:
+        """Factor that makes the objective one to minimise."""
+        return -1.0 if self.maximise else 1.0
+
+    @property
+    def label(self) -> str:
+        """Name with the unit that people see."""
+        title = self.name.replace("_", " ")
+        return f"{title} [{self.shown_unit}]" if self.shown_unit else title
+
+    def shown(self, value: float) -> str:
+        """Value in the unit that people see, three to four digits."""
+        scaled = value / self.per_shown
+        return f"{scaled:.0f}" if not self.unit else f"{scaled:.4g}"
+
+
+def _n_chips(costs: Costs) -> FloatArray:
+    return costs.n_chips.astype(np.float64)
+
+
+OBJECTIVES: dict[str, Objective] = {
+    o.name: o
+    for o in (
+        Objective(
+            name="latency",
+            column="latency_s",
+            unit="second",
+            shown_unit="ms",
+            per_shown=1e-3,
+            description="time of one inference",
+            of=lambda c: c.latency_s,
+        ),
+        Objective(
+            name="energy",
+            column="energy_j",
+            unit="joule",
+            shown_unit="mJ",
+            per_shown=1e-3,
+            description="energy of one inference, all chips",
+            of=lambda c: c.energy_j,
+        ),
+        Objective(
+            name="edp",
+            column="edp_js",
+            unit="joule*second",
+            shown_unit="mJ ms",
+            per_shown=1e-6,
+            description="energy-delay product of one inference",
+            of=lambda c: c.edp_js,
+        ),
+        Objective(
+            name="n_chips",
+            column="n_chips",
+            unit="",
+            shown_unit="",
+            per_shown=1.0,
+            description="number of chips",
+            of=_n_chips,
+        ),
+        Objective(
+            name="throughput",
+            column="throughput_tokens_per_s",
+            unit="token/second",
+            shown_unit="token/s",
+            per_shown=1.0,
+            description="tokens per second, one inference after the other",
+            of=lambda c: c.throughput_tokens_per_s,
+            maximise=True,
+        ),
+        Objective(
+            name="link_traffic",
+            column="link_bytes",
+            unit="byte",
+            shown_unit="kB",
+            per_shown=1e3,
+            description="bytes on all links in one inference, headers included",
+            of=lambda c: c.link_bytes,
+        ),
+        Objective(
+            name="l3_traffic",
+            column="l3_bytes",
+            unit="byte",
+            shown_unit="MB",
+            per_shown=1e6,
+            description="bytes between off-chip memory and L2 in one inference, all chips",
+            of=lambda c: c.l3_bytes,
+        ),
+        Objective(
+            name="l2_footprint",
+            column="l2_footprint_bytes",
+            unit="byte",
+            shown_unit="kB",
+            per_shown=1e3,
+            description="bytes held in L2 by the fullest chip",
+            of=lambda c: c.l2_footprint_bytes,
+        ),
+        Objective(
+            name="l3_footprint",
+            column="l3_footprint_bytes",
+            unit="byte",
+            shown_unit="MB",
+            per_shown=1e6,
+            description="bytes held in off-chip memory by the fullest chip",
+            of=lambda c: c.l3_footprint_bytes,
+        ),
+    )
+}
+DEFAULT_OBJECTIVES = ("latency", "energy", "n_chips")
+
+
+def objectives_named(names: Sequence[str]) -> list[Objective]:
+    """Look objectives up; each at most once, at least one."""
+    for name in names:
+        if name not in OBJECTIVES:
+            raise UsageError(f"unknown objective {name!r}; {nearest(name, OBJECTIVES)}")
+    return [OBJECTIVES[name] for name in dict.fromkeys(names or DEFAULT_OBJECTIVES)]
+
+
+def minimised(objectives: Sequence[Objective], costs: Costs) -> FloatArray:
+    """Matrix of shape (n, m) of objectives, all to be minimised."""
+    return np.stack([o.sign * o.of(costs) for o in objectives], axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """A bound on an objective, such as ``latency<=1ms``."""
+
+    objective: Objective
+    at_most: bool
+    bound: float
+    text: str
+
+    def slack(self, costs: Costs) -> FloatArray:
+        """How far the bound is missed, relative to it: at most 0 where it is met."""
+        excess = (self.objective.of(costs) - self.bound) * (1.0 if self.at_most else -1.0)
+        return np.asarray(excess / abs(self.bound))
+
+
+EXPRESSION = re.compile(
+    r"\s*(?P<name>[A-Za-z]\w*)\s*(?P<operator><=|>=|<|>|==?|!=)\s*"
+    r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z/*^µ ]*[A-Za-z]|)\s*"
+)
+MAX_EXPRESSION_CHARS = 80
+
+
+def constraint(text: str) -> Constraint:
+    """Read a bound: name, ``<=`` or ``>=``, number, unit.
+
+    >>> constraint("latency<=1ms").bound
+    0.001
+    """
+    form = "write it like latency<=1ms, n_chips<=8 or throughput>=100token/s"
+    match = EXPRESSION.fullmatch(text) if len(text) <= MAX_EXPRESSION_CHARS else None
+    if match is None:
+        raise UsageError(f"constraint {text[:MAX_EXPRESSION_CHARS]!r} cannot be read", form)
+    name, operator, unit = match["name"], match["operator"], match["unit"]
+    if name not in OBJECTIVES:
+        raise UsageError(f"constraint {text!r}: unknown objective {name!r}; {nearest(name, OBJECTIVES)}")
+    objective, number = OBJECTIVES[name], float(match["number"])
+    if operator not in ("<=", ">="):
+        raise UsageError(f"constraint {text!r}: operator {operator!r} must be <= or >=", form)
+    if not (0 < number < math.inf):
+        raise UsageError(f"constraint {text!r}: the bound must be a number above 0")
+    if not objective.unit:
+        if unit:
+            raise UsageError(f"constraint {text!r}: {name} is a count, it takes no unit, got {unit!r}")
+        bound = number
+    elif not unit:
+        raise UsageError(
+            f"constraint {text!r}: unit is missing; {name} is given in, say, {objective.shown_unit}"
+        )
+    else:
+        try:
+            bound = to_unit(number, unit, objective.unit)
+        except ValueError as error:
+            raise UsageError(f"constraint {text!r}: {error}") from None
+    return Constraint(objective=objective, at_most=operator == "<=", bound=bound, text=text.strip())
+
+
+def constraints(texts: Sequence[str]) -> list[Constraint]:
+    """Read bounds and refuse those that contradict each other."""
+    bounds = [constraint(text) for text in texts]
+    for low in bounds:
+        for high in bounds:
+            if (
+                low.objective is high.objective
+                and not low.at_most
+                and high.at_most
+                and low.bound > high.bound
+            ):
+                raise UsageError(f"constraints {low.text!r} and {high.text!r} contradict each other")
+    return bounds

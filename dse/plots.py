@@ -1,0 +1,170 @@
+"""Tables to figures; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dse.objectives import Objective
+
+# Okabe and Ito's colours, legible with colour-blindness.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+REGIME_MARKERS = {"resident": "o", "prefetched": "s", "streamed": "^"}
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "dse",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+}
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; the same figure gives the same bytes."""
+    with mpl.rc_context(STYLE):
+        metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+        figure.savefig(path, metadata=metadata)
+
+
+def _scale(axes: Axes, x: pd.Series[float], y: pd.Series[float]) -> None:
+    """Use log axes where values span more than a decade."""
+    for name, values in (("x", x), ("y", y)):
+        positive = len(values) and values.min() > 0
+        if positive and values.max() / values.min() > 10:
+            axes.set(**{f"{name}scale": "log"})
+            axis = axes.xaxis if name == "x" else axes.yaxis
+            axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+
+
+def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objective, title: str) -> Figure:
+    """All feasible plans in grey, the front in colour by regime, the knee ringed.
+
+    Parameters
+    ----------
+    trials, front : DataFrame
+        As in trials.csv and pareto.csv.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 4.8), layout="constrained")
+        axes = figure.subplots()
+        feasible = trials[trials["feasible"]]
+        axes.scatter(
+            feasible[x.column] / x.per_shown,
+            feasible[y.column] / y.per_shown,
+            s=10,
+            color=GREY,
+            alpha=0.35,
+            linewidths=0,
+            label=f"evaluated, fits ({len(feasible)})",
+        )
+        for regime, marker in REGIME_MARKERS.items():
+            rows = front[front["regime"] == regime]
+            if len(rows):
+                axes.scatter(
+                    rows[x.column] / x.per_shown,
+                    rows[y.column] / y.per_shown,
+                    s=42,
+                    marker=marker,
+                    color={"resident": GREEN, "prefetched": BLUE, "streamed": ORANGE}[regime],
+                    edgecolors="white",
+                    linewidths=0.6,
+                    label=f"Pareto front, weights {regime} ({len(rows)})",
+                    zorder=3,
+                )
+        knee = front[front["knee"]]
+        for _, row in knee.iterrows():
+            point = (row[x.column] / x.per_shown, row[y.column] / y.per_shown)
+            axes.scatter(
+                *point, s=170, facecolors="none", edgecolors="black", linewidths=1.3, zorder=4,
+                label=f"recommended: {row['n_chips']} chips, groups of {row['group_size']}",
+            )  # fmt: skip
+        _scale(axes, feasible[x.column], feasible[y.column])
+        axes.set(xlabel=x.label, ylabel=y.label, title=title)
+        axes.legend(loc="best", fontsize=9)
+    return figure
+
+
+def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objective, title: str) -> str:
+    """Interactive page of the same data, complete in itself: hover shows a plan's decisions and costs."""
+    import plotly.graph_objects as go
+
+    def texts(rows: pd.DataFrame) -> list[str]:
+        return [
+            f"{r['n_chips']} chips, groups of {r['group_size']}, {r['partial_sum_bits']} bit sums<br>"
+            f"{r['latency_s'] * 1e3:.4g} ms, {r['energy_j'] * 1e3:.4g} mJ<br>"
+            f"weights {r['regime']}, limited by {r['limited_by']}"
+            for r in rows.to_dict("records")
+        ]
+
+    figure = go.Figure()
+    feasible = trials[trials["feasible"]]
+    knee = front[front["knee"]]
+    for rows, name, marker in (
+        (feasible, "evaluated, fits", {"size": 6, "color": GREY, "opacity": 0.4}),
+        (front, "Pareto front", {"size": 10, "color": BLUE, "line": {"width": 1, "color": "white"}}),
+        (knee, "recommended", {"size": 18, "color": "black", "symbol": "circle-open"}),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=(rows[x.column] / x.per_shown).tolist(),
+                y=(rows[y.column] / y.per_shown).tolist(),
+                text=texts(rows),
+                hovertemplate="%{text}<extra>%{fullData.name}</extra>",
+                mode="markers",
+                name=name,
+                marker=marker,
+            )
+        )
+    axis: dict[str, Any] = {"gridcolor": "#e6e6e6", "zeroline": False}
+    log = {
+        o.name: len(feasible) > 0
+        and feasible[o.column].min() > 0
+        and feasible[o.column].max() / feasible[o.column].min() > 10
+        for o in (x, y)
+    }
+    figure.update_layout(
+        title=title,
+        xaxis={**axis, "title": x.label, "type": "log" if log[x.name] else "linear"},
+        yaxis={**axis, "title": y.label, "type": "log" if log[y.name] else "linear"},
+        plot_bgcolor="white",
+        font={"family": "system-ui, sans-serif", "size": 14},
+        legend={"orientation": "h", "y": -0.18},
+    )
+    page: str = figure.to_html(include_plotlyjs=True, full_html=True, div_id="front")
+    return page.replace("<head>", f"<head><title>{html_text(title)}</title>", 1)
+
+
+def html_text(text: str) -> str:
+    """Escape text for HTML."""
+    import html
+
+    return html.escape(text)
+
+
+def save_front(
+    folder: Path,
+    stem: str,
+    trials: pd.DataFrame,
+    front: pd.DataFrame,
+    x: Objective,
+    y: Objective,
+    title: str,
+) -> Sequence[Path]:
+    """Write the front as SVG, PNG and page."""
+    figure = plot_front(trials, front, x, y, title)
+    paths = [folder / f"{stem}.{ending}" for ending in ("svg", "png", "html")]
+    for path in paths[:2]:
+        save(figure, path)
+    paths[2].write_text(front_page(trials, front, x, y, title), encoding="utf-8")
+    return paths

@@ -1,0 +1,187 @@
+"""The search loop: engine proposes, the cost model evaluates a batch, engine and record are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.costs import Costs
+from costmodel.evaluate import Accounting, evaluate
+from costmodel.hardware import Platform
+from costmodel.plan import Plan, Plans
+from costmodel.workload import Workload
+from dse.engines import ENGINES, pick
+from dse.objectives import Constraint, Objective, minimised
+from dse.pareto import front_mask, knee
+from search_spaces import SearchSpace
+
+# An engine that proposes nothing new for so many batches in a row has run dry.
+DRY_BATCHES = 20
+
+FloatArray = NDArray[np.floating[Any]]
+Report = Callable[[int, int, float], None]
+Commit = Callable[[Plans, FloatArray, dict[str, FloatArray]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is searched for: everything that decides the result."""
+
+    workload: Workload
+    platform: Platform
+    accounting: Accounting
+    space: SearchSpace
+    objectives: list[Objective]
+    constraints: list[Constraint] = field(default_factory=list)
+    engine: str = "auto"
+    budget: int = 500
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """How the front was found, and how far it can be from the exact one."""
+
+    engine: str
+    why: str
+    plans_in_space: int
+    plans_evaluated: int
+    plans_feasible: int
+    front_size: int
+    distance: str
+
+    def sentence(self) -> str:
+        """Say it in one line."""
+        if self.distance == "exact":
+            return f"exact front: all {self.plans_in_space} plans of the space were evaluated"
+        return (
+            f"{self.plans_evaluated} of {self.plans_in_space} plans evaluated by {self.engine}; "
+            "distance from the exact front: unknown"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """All plans evaluated and the front among them.
+
+    Attributes
+    ----------
+    plans, costs : n plans in the order of evaluation, and their costs
+    slack : dict of (n,) float
+        Resource or constraint to how far it is missed; at most 0 where met.
+    values : (n, m) float
+        Objectives, minimised.
+    front : (f,) int
+        Positions of the front's plans, by the first objective.
+    """
+
+    job: Job
+    plans: Plans
+    costs: Costs
+    slack: dict[str, FloatArray]
+    values: FloatArray
+    front: NDArray[np.int64]
+    certificate: Certificate
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Whether a plan fits and meets every constraint."""
+        return np.asarray(np.all([s <= 0 for s in self.slack.values()], axis=0))
+
+    @property
+    def recommended(self) -> int | None:
+        """Position of the plan to recommend, the knee of the front; None when nothing is feasible."""
+        return int(self.front[knee(self.values[self.front])]) if len(self.front) else None
+
+    @property
+    def nearest(self) -> int:
+        """Position of the plan that misses its worst bound by least."""
+        worst = np.max(list(self.slack.values()), axis=0)
+        return int(np.argmin(worst))
+
+
+def slack_of(job: Job, costs: Costs) -> dict[str, FloatArray]:
+    """Slack of every resource and of every constraint of the job."""
+    resources: dict[str, FloatArray] = {f"fits {k}": v for k, v in costs.slack.items()}
+    return {**resources, **{c.text: c.slack(costs) for c in job.constraints}}
+
+
+def _best(values: FloatArray, feasible: NDArray[np.bool_]) -> float:
+    return float(values[feasible, 0].min()) if np.any(feasible) else float("nan")
+
+
+def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResult:
+    """Search until the budget of distinct plans is spent or the engine has nothing new.
+
+    Parameters
+    ----------
+    commit : callable
+        Takes each batch of newly evaluated plans, their objectives (SI, natural direction) and slack.
+    report : callable, optional
+        Hears plans done, plans to do, and the best value of the first objective so far.
+    """
+    size = job.space.size
+    name, why = pick(size, job.budget) if job.engine == "auto" else (job.engine, "asked for")
+    engine = ENGINES[name].make(job.space, len(job.objectives), job.seed)
+    goal = min(job.budget, size)
+    seen: dict[tuple[int, ...], int] = {}
+    rows: list[Plan] = []
+    values = np.empty((0, len(job.objectives)))
+    violations = np.empty((0, 0))
+    dry = 0
+    while len(rows) < goal and dry < DRY_BATCHES:
+        proposed = engine.propose(engine.batch)
+        if not len(proposed):
+            break
+        keys = proposed.keys()
+        fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in seen}
+        positions = sorted(fresh.values())[: goal - len(rows)]
+        dry = 0 if positions else dry + 1
+        if positions:
+            new = proposed.take(np.array(positions))
+            costs = evaluate(job.workload, job.platform, new, job.accounting)
+            slack = slack_of(job, costs)
+            commit(new, np.stack([o.of(costs) for o in job.objectives], axis=-1), slack)
+            values = np.concatenate([values, minimised(job.objectives, costs)])
+            block = np.stack(list(slack.values()), axis=-1)
+            violations = np.concatenate([violations.reshape(-1, block.shape[1]), block])
+            seen.update({key: len(seen) + i for i, key in enumerate(new.keys())})
+            rows += list(new)
+        if all(key in seen for key in keys):
+            index = [seen[key] for key in keys]
+            engine.tell(values[index], violations[index])
+        if report is not None:
+            feasible = np.all(violations <= 0, axis=1)
+            report(len(rows), goal, _best(values, feasible) * job.objectives[0].sign)
+    return _result(job, Plans.of(rows), name, why)
+
+
+def _result(job: Job, plans: Plans, engine: str, why: str) -> SearchResult:
+    costs = evaluate(job.workload, job.platform, plans, job.accounting)
+    slack = slack_of(job, costs)
+    values = minimised(job.objectives, costs)
+    feasible = np.all([s <= 0 for s in slack.values()], axis=0)
+    front = np.flatnonzero(front_mask(values, feasible))
+    front = front[np.lexsort(values[front].T[::-1])]
+    certificate = Certificate(
+        engine=engine,
+        why=why,
+        plans_in_space=job.space.size,
+        plans_evaluated=len(plans),
+        plans_feasible=int(feasible.sum()),
+        front_size=len(front),
+        distance="exact" if len(plans) == job.space.size else "unknown",
+    )
+    return SearchResult(
+        job=job,
+        plans=plans,
+        costs=costs,
+        slack=slack,
+        values=values,
+        front=front,
+        certificate=certificate,
+    )

@@ -1,0 +1,110 @@
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from costmodel import Accounting, Plan, Plans, Platform, Workload, load_platform, load_workload
+from costmodel.evaluate import PREFETCHES, SCOPES
+from costmodel.plan import MAX_CHIPS, PARTIAL_SUM_BITS
+from costmodel.workload import REQUEST_KINDS
+
+KERNEL_SETS = {name: load_platform("siracusa-mipi", name) for name in ("date2025", "pulp-gvsoc")}
+STORIES = load_workload("stories15m")
+
+
+def changed(platform: Platform, **parts: dict[str, Any]) -> Platform:
+    """Give the platform with other values in its parts: mcu, l2, l3, link, kernels."""
+    mcu = platform.mcu
+    levels = {
+        name: getattr(mcu, name).model_copy(update=parts[name]) for name in ("l2", "l3") if name in parts
+    }
+    return replace(
+        platform,
+        mcu=mcu.model_copy(update=levels | parts.get("mcu", {})),
+        link=platform.link.model_copy(update=parts.get("link", {})),
+        kernels=platform.kernels.model_copy(update=parts.get("kernels", {})),
+    )
+
+
+@st.composite
+def workloads(draw: DrawFn, *, max_group: int = 4) -> Workload:
+    """Small Transformers of every make; `max_group` 1 gives each query head its own KV head."""
+    kv_heads = draw(st.integers(1, 12))
+    sizes = {
+        "kv_heads": kv_heads,
+        "heads": kv_heads * draw(st.integers(1, max_group)),
+        "head_size": 2 * draw(st.integers(1, 16)),
+        "embedding": draw(st.integers(8, 256)),
+        "layers": draw(st.integers(1, 6)),
+        "ffn": draw(st.integers(1, 500)),
+        "ffn_matrices": draw(st.sampled_from((2, 3))),
+        "vocabulary": draw(st.integers(0, 2000)),
+        "weight_bits": draw(st.sampled_from((4, 8, 16))),
+        "activation_bits": draw(st.sampled_from((8, 16))),
+        "activation": draw(st.sampled_from(("gelu", "silu", "relu"))),
+        "norm": draw(st.sampled_from(("rmsnorm", "layernorm"))),
+        "rotary": draw(st.booleans()),
+        "tied_embedding": draw(st.booleans()),
+    }
+    return replace(
+        STORIES,
+        model=STORIES.model.model_copy(update=sizes),
+        request=draw(st.sampled_from(REQUEST_KINDS)),
+        n_tokens=draw(st.integers(1, 80)),
+    )
+
+
+@st.composite
+def platforms(draw: DrawFn) -> Platform:
+    """Chips timed either way, with memories so small that every regime comes up."""
+    platform = draw(st.sampled_from(list(KERNEL_SETS.values())))
+    l2_bytes, l3_bytes = 2 ** draw(st.floats(12, 22)), 2 ** draw(st.floats(15, 26))
+    energies = st.floats(0, 1e-6)
+    return changed(
+        platform,
+        mcu={
+            "clock_hz": draw(st.floats(1e6, 1e9)),
+            "n_cores": draw(st.integers(1, 16)),
+            "core_power_w": draw(st.floats(1e-4, 1)),
+            "idle_power_w": draw(st.floats(1e-6, 1)),
+        },
+        l2={
+            "size_bytes": l2_bytes,
+            "reserve_bytes": draw(st.floats(0, 0.5)) * l2_bytes,
+            "energy_j_per_byte": draw(energies),
+        },
+        l3={
+            "size_bytes": l3_bytes,
+            "energy_j_per_byte": draw(energies),
+            "bandwidth_bytes_per_s": draw(st.floats(1e5, 1e9)),
+        },
+        link={
+            "bandwidth_bytes_per_s": draw(st.floats(1e4, 1e9)),
+            "message_latency_s": draw(st.floats(0, 1e-3)),
+            "header_bytes": float(draw(st.integers(0, 64))),
+            "payload_bytes": float(draw(st.integers(16, 65535))),
+            "energy_j_per_byte": draw(energies),
+        },
+    )
+
+
+def plans() -> SearchStrategy[Plans]:
+    """Batches of one to six plans."""
+    plan = st.builds(
+        Plan,
+        n_chips=st.integers(1, MAX_CHIPS),
+        group_size=st.integers(2, MAX_CHIPS),
+        partial_sum_bits=st.sampled_from(PARTIAL_SUM_BITS),
+    )
+    return st.lists(plan, min_size=1, max_size=6).map(Plans.of)
+
+
+def accountings() -> SearchStrategy[Accounting]:
+    """Every way of counting."""
+    return st.builds(
+        Accounting,
+        scope=st.sampled_from(SCOPES),
+        prefetch=st.sampled_from(PREFETCHES),
+        head=st.booleans(),
+    )
