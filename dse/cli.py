@@ -295,7 +295,7 @@ def plot(
 ) -> None:
     """Draw a run's front over any two objectives: SVG, PNG and an interactive page."""
     from costmodel.errors import RunError
-    from dse.export import heading, read_run
+    from dse.export import figure_title, read_run
     from dse.objectives import objectives_named
     from dse.plots import save_front
 
@@ -307,7 +307,7 @@ def plot(
     stem = f"pareto-{across.name}-{up.name}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = save_front(folder, stem, trials, front, across, up, heading(summary))
+        paths = save_front(folder, stem, trials, front, across, up, figure_title(summary))
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error.strerror})") from None
     show("written: " + ", ".join(str(path) for path in paths))

@@ -112,7 +112,7 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
         "platform": job.platform.name,
         "kernels": job.platform.kernels_name,
         "accounting": vars_of(job.accounting),
-        "space": {"name": job.space.name, "choices": job.space.choices},
+        "space": {"name": job.space.name, "choices": {k: extent(v) for k, v in job.space.choices.items()}},
         "objectives": [o.name for o in job.objectives],
         "constraints": [c.text for c in job.constraints],
         "budget": job.budget,
@@ -133,6 +133,12 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
             "exceeds": exceeded(result, nearest_plan, levers(result)),
         }
     return summary
+
+
+def extent(values: tuple[int, ...]) -> dict[str, int] | list[int]:
+    """Choices as a range where they are one, else as they are."""
+    low, high = values[0], values[-1]
+    return {"low": low, "high": high} if values == tuple(range(low, high + 1)) else list(values)
 
 
 def vars_of(thing: object) -> dict[str, Any]:
@@ -161,9 +167,11 @@ def title(job: Job) -> str:
     return _title(job.workload.name, job.workload.request, job.platform.name)
 
 
-def heading(summary: dict[str, Any]) -> str:
-    """The same line out of a run's summary."""
-    return _title(summary["workload"]["name"], summary["workload"]["request"], summary["platform"])
+def figure_title(summary: dict[str, Any]) -> str:
+    """Title of a run's figures: the job, and the objectives whose front is drawn."""
+    job = _title(summary["workload"]["name"], summary["workload"]["request"], summary["platform"])
+    *most, last = [name.replace("_", " ") for name in summary["objectives"]]
+    return f"{job}\nfront over {', '.join(most)}{' and ' if most else ''}{last}"
 
 
 def _title(workload: str, request: str, platform: str) -> str:
@@ -178,7 +186,7 @@ def plan_in(front: pd.DataFrame, index: int) -> Plan:
 
 def write_run(folder: Path, result: SearchResult, wall_s: float) -> list[Path]:
     """Write all files of a run but the record; give their paths."""
-    trials, front = trials_table(result), front_table(result)
+    trials, front, summary = trials_table(result), front_table(result), run_summary(result, wall_s)
     paths = [folder / "trials.csv", folder / "pareto.csv"]
     trials.to_csv(paths[0], lineterminator="\n")
     front.to_csv(paths[1], lineterminator="\n")
@@ -187,9 +195,9 @@ def write_run(folder: Path, result: SearchResult, wall_s: float) -> list[Path]:
         paths.append(folder / "plan.json")
         write_plan(paths[-1], plan_at(result, recommended))
         x, y = axes_of(result.job.objectives)
-        paths += save_front(folder, "pareto", trials, front, x, y, title(result.job))
+        paths += save_front(folder, "pareto", trials, front, x, y, figure_title(summary))
     paths.append(folder / RUN_FILE)
-    write_json(paths[-1], run_summary(result, wall_s))
+    write_json(paths[-1], summary)
     return paths
 
 

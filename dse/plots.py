@@ -9,12 +9,15 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dse.objectives import Objective
 
 # Okabe and Ito's colours, legible with colour-blindness.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+LABELLED_CHIPS = (1, 2, 4, 8, 16, 32, 64)  # written beside the front's points
 REGIME_MARKERS = {"resident": "o", "prefetched": "s", "streamed": "^"}
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "dse",
@@ -37,14 +40,20 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(path, metadata=metadata)
 
 
+def plain_log_ticks(axis: Axis) -> None:
+    """Label a log axis at 1, 2, 5, 10, ... with plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _scale(axes: Axes, x: pd.Series[float], y: pd.Series[float]) -> None:
     """Use log axes where values span more than a decade."""
     for name, values in (("x", x), ("y", y)):
         positive = len(values) and values.min() > 0
         if positive and values.max() / values.min() > 10:
             axes.set(**{f"{name}scale": "log"})
-            axis = axes.xaxis if name == "x" else axes.yaxis
-            axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+            plain_log_ticks(axes.xaxis if name == "x" else axes.yaxis)
 
 
 def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objective, title: str) -> Figure:
@@ -77,8 +86,8 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
                     s=42,
                     marker=marker,
                     color={"resident": GREEN, "prefetched": BLUE, "streamed": ORANGE}[regime],
-                    edgecolors="white",
-                    linewidths=0.6,
+                    linewidths=0,
+                    alpha=0.8,
                     label=f"Pareto front, weights {regime} ({len(rows)})",
                     zorder=3,
                 )
@@ -89,9 +98,15 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
                 *point, s=170, facecolors="none", edgecolors="black", linewidths=1.3, zorder=4,
                 label=f"recommended: {row['n_chips']} chips, groups of {row['group_size']}",
             )  # fmt: skip
+        for n in LABELLED_CHIPS:
+            for _, row in front[front["n_chips"] == n].head(1).iterrows():
+                point = (row[x.column] / x.per_shown, row[y.column] / y.per_shown)
+                axes.annotate(
+                    str(n), point, xytext=(0, 7), textcoords="offset points", fontsize=8, ha="center"
+                )
         _scale(axes, feasible[x.column], feasible[y.column])
         axes.set(xlabel=x.label, ylabel=y.label, title=title)
-        axes.legend(loc="best", fontsize=9)
+        axes.legend(loc="best", fontsize=9, title="numbers in the plot: chips", title_fontsize=8)
     return figure
 
 
@@ -134,7 +149,7 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
         for o in (x, y)
     }
     figure.update_layout(
-        title=title,
+        title=html_text(title).replace("\n", "<br>"),
         xaxis={**axis, "title": x.label, "type": "log" if log[x.name] else "linear"},
         yaxis={**axis, "title": y.label, "type": "log" if log[y.name] else "linear"},
         plot_bgcolor="white",
@@ -142,7 +157,7 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
         legend={"orientation": "h", "y": -0.18},
     )
     page: str = figure.to_html(include_plotlyjs=True, full_html=True, div_id="front")
-    return page.replace("<head>", f"<head><title>{html_text(title)}</title>", 1)
+    return page.replace("<head>", f"<head><title>{html_text(title.splitlines()[0])}</title>", 1)
 
 
 def html_text(text: str) -> str:

@@ -14,7 +14,7 @@ from costmodel.hardware import load_platform
 from costmodel.plan import Plan, Plans
 from costmodel.workload import load_workload
 from dse.deployment import regime_name
-from dse.plots import BLUE, GREY, ORANGE, REGIME_MARKERS, STYLE, save
+from dse.plots import BLUE, GREY, ORANGE, REGIME_MARKERS, STYLE, plain_log_ticks, save
 from dse.validation.date2025 import ACCOUNTING, GROUP_SIZE, KERNELS, PLATFORM
 
 MODELS = {"tinyllama-42m": "original, 8 heads", "tinyllama-42m-64h": "scaled up, 64 heads of 8"}
@@ -94,15 +94,22 @@ def plot_tradeoff(table: pd.DataFrame) -> Figure:
                 for _, row in rows.iterrows():
                     point = (row["latency_s"] * 1e3, row["energy_j"] * 1e3)
                     axes.scatter(*point, marker=REGIME_MARKERS[row["regime"]], s=42, color=COLOURS[model])
-                    if model == "tinyllama-42m" or row["n_chips"] >= 16:
+                    above = model == "tinyllama-42m"
+                    if above or row["n_chips"] >= 16:  # below, the two models coincide
                         axes.annotate(
-                            str(row["n_chips"]), point, xytext=(5, 5), textcoords="offset points", fontsize=8
+                            str(row["n_chips"]),
+                            point,
+                            xytext=(0, 7 if above else -14),
+                            textcoords="offset points",
+                            ha="center",
+                            fontsize=8,
+                            color=COLOURS[model],
                         )
             for regime, marker in REGIME_MARKERS.items():
                 axes.scatter([], [], marker=marker, color=GREY, label=f"weights {regime}")
             axes.set(xscale="log", xlabel="latency of a block [ms]", title=words)
-            axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-            axes.set_ylim(bottom=0)
+            plain_log_ticks(axes.xaxis)
+            axes.set_ylim(0, 1.12 * table[table["request"] == request]["energy_j"].max() * 1e3)
             axes.legend(fontsize=8)
         figure.axes[0].set_ylabel("energy of a block, all chips [mJ]")
         figure.suptitle("Numbers are chips", fontsize=11)

@@ -18,17 +18,28 @@ LINK = KERNEL_SETS["date2025"].link
 TREES = [(n, group) for n in range(1, 65) for group in range(2, max(n, 2) + 1)]
 
 
-def messages_up(n_chips: int, group_size: int) -> list[tuple[int, int]]:
-    """Messages (sender, receiver) of a reduction: level by level, groups in index order."""
-    messages, chips = [], list(range(n_chips))
+Message = tuple[int, int]
+
+
+def levels(n_chips: int, group_size: int) -> list[list[Message]]:
+    """Give (member, leader) of every group, level by level, groups and members in index order."""
+    found, chips = [], list(range(n_chips))
     while len(chips) > 1:
         groups = [chips[i : i + group_size] for i in range(0, len(chips), group_size)]
-        messages += [(chip, group[0]) for group in groups for chip in group[1:]]
+        found.append([(chip, group[0]) for group in groups for chip in group[1:]])
         chips = [group[0] for group in groups]
-    return messages
+    return found
 
 
-def run(messages: list[tuple[int, int]], n_chips: int, message_s: float, receiver_s: float) -> list[float]:
+def messages_up(n_chips: int, group_size: int) -> list[Message]:
+    return [ends for level in levels(n_chips, group_size) for ends in level]
+
+
+def messages_down(n_chips: int, group_size: int) -> list[Message]:
+    return [(leader, chip) for level in reversed(levels(n_chips, group_size)) for chip, leader in level]
+
+
+def run(messages: list[Message], n_chips: int, message_s: float, receiver_s: float) -> list[float]:
     """Time at which each chip is done, when it handles its messages in order, one at a time.
 
     A message starts once it is next for both its ends; the receiver works for `receiver_s` after it.
@@ -57,7 +68,7 @@ def run(messages: list[tuple[int, int]], n_chips: int, message_s: float, receive
 
 @pytest.fixture(scope="module")
 def link() -> Link:
-    """A link whose message of PAYLOAD bytes takes exactly MESSAGE_S."""
+    """Give a link whose message of PAYLOAD bytes takes exactly MESSAGE_S."""
     return LINK.model_copy(
         update={
             "bandwidth_bytes_per_s": 64.0,
@@ -90,28 +101,19 @@ def test_reduce_with_adding_takes_as_long_as_its_simulation(link: Link) -> None:
 def test_broadcast_takes_as_long_as_its_simulation(link: Link) -> None:
     n, group = np.array(TREES).T
     closed = tree_s(link, hierarchy(n, group), PAYLOAD)
-    simulated = []
-    for n_chips, group_size in TREES:
-        down = [(leader, chip) for chip, leader in reversed(messages_up(n_chips, group_size))]
-        simulated.append(max(run(down, n_chips, MESSAGE_S, 0.0)))
-    assert closed.tolist() == simulated
+    assert closed.tolist() == [max(run(messages_down(*tree), tree[0], MESSAGE_S, 0.0)) for tree in TREES]
 
 
 def test_tree_moves_as_many_bytes_as_its_simulation(link: Link) -> None:
     n, _ = np.array(TREES).T
+    assert [len(messages_up(*tree)) for tree in TREES] == (n - 1).tolist()
     sent = [sum(PAYLOAD + 3 * 8 for _ in messages_up(*tree)) for tree in TREES]
     assert tree_bytes(link, n, PAYLOAD).tolist() == sent
 
 
 def test_depth_is_the_number_of_times_that_leaders_regroup() -> None:
     n, group = np.array(TREES).T
-    levels = []
-    for left, group_size in TREES:
-        depth = 0
-        while left > 1:
-            left, depth = len(range(0, left, group_size)), depth + 1
-        levels.append(depth)
-    assert hierarchy(n, group).depth.tolist() == levels
+    assert hierarchy(n, group).depth.tolist() == [len(levels(*tree)) for tree in TREES]
 
 
 Phase = tuple[int, int, int]
