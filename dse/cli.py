@@ -171,18 +171,19 @@ def search(
     from dse.tables import front_table
 
     show(search_report(result, front_table(result), folder, paths, wall_s))
+    if result.recommended is None:
+        raise typer.Exit(1)
 
 
 def run(job: Job, folder: Path) -> SearchResult:
     """Search with the record in `folder` and a progress bar in a terminal."""
-    import optuna
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from dse.search import search as run_search
-    from dse.study import Record
+    from dse.study import Record, quiet
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    quiet()
     record = Record(folder, folder.name, job.space, job.objectives)
     first = job.objectives[0]
     progress = Progress(

@@ -22,6 +22,11 @@ from search_spaces import SearchSpace
 JOURNAL = "study.journal"
 
 
+def quiet() -> None:
+    """Keep Optuna's log of every trial off the terminal."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
 class Record:
     """An Optuna study that takes finished trials and opens with plain ``optuna.load_study``.
 

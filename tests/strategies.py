@@ -1,16 +1,18 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from costmodel import Accounting, Plan, Plans, Platform, Workload, load_platform, load_workload
+from costmodel import Accounting, Costs, Plan, Plans, Platform, Workload, load_platform, load_workload
 from costmodel.evaluate import PREFETCHES, SCOPES
 from costmodel.plan import MAX_CHIPS, PARTIAL_SUM_BITS
 from costmodel.workload import REQUEST_KINDS
 
 KERNEL_SETS = {name: load_platform("siracusa-mipi", name) for name in ("date2025", "pulp-gvsoc")}
 STORIES = load_workload("stories15m")
+ROUNDING = 1e-12  # relative; where only the order of additions differs
 
 
 def changed(platform: Platform, **parts: dict[str, Any]) -> Platform:
@@ -36,10 +38,10 @@ def workloads(draw: DrawFn, *, max_group: int = 4) -> Workload:
         "heads": kv_heads * draw(st.integers(1, max_group)),
         "head_size": 2 * draw(st.integers(1, 16)),
         "embedding": draw(st.integers(8, 256)),
-        "layers": draw(st.integers(1, 6)),
+        "layers": draw(st.integers(1, 12)),
         "ffn": draw(st.integers(1, 500)),
         "ffn_matrices": draw(st.sampled_from((2, 3))),
-        "vocabulary": draw(st.integers(0, 2000)),
+        "vocabulary": draw(st.just(0) | st.integers(1, 4000)),
         "weight_bits": draw(st.sampled_from((4, 8, 16))),
         "activation_bits": draw(st.sampled_from((8, 16))),
         "activation": draw(st.sampled_from(("gelu", "silu", "relu"))),
@@ -59,7 +61,7 @@ def workloads(draw: DrawFn, *, max_group: int = 4) -> Workload:
 def platforms(draw: DrawFn) -> Platform:
     """Chips timed either way, with memories so small that every regime comes up."""
     platform = draw(st.sampled_from(list(KERNEL_SETS.values())))
-    l2_bytes, l3_bytes = 2 ** draw(st.floats(12, 22)), 2 ** draw(st.floats(15, 26))
+    l2_bytes, l3_bytes = 2 ** draw(st.floats(14, 20)), 2 ** draw(st.floats(15, 26))
     energies = st.floats(0, 1e-6)
     return changed(
         platform,
@@ -93,7 +95,7 @@ def plans() -> SearchStrategy[Plans]:
     """Batches of one to six plans."""
     plan = st.builds(
         Plan,
-        n_chips=st.integers(1, MAX_CHIPS),
+        n_chips=st.integers(1, 6) | st.integers(1, MAX_CHIPS),
         group_size=st.integers(2, MAX_CHIPS),
         partial_sum_bits=st.sampled_from(PARTIAL_SUM_BITS),
     )
@@ -108,3 +110,15 @@ def accountings() -> SearchStrategy[Accounting]:
         prefetch=st.sampled_from(PREFETCHES),
         head=st.booleans(),
     )
+
+
+CASE = {"workload": workloads(), "platform": platforms(), "batch": plans(), "counted": accountings()}
+
+
+def per_plan(costs: Costs) -> dict[str, np.ndarray]:
+    """Every array of shape (n,) by name."""
+    arrays = {f.name: getattr(costs, f.name) for f in fields(Costs)}
+    arrays |= {f"latency {cause}": array for cause, array in costs.latency_by_cause_s.items()}
+    arrays |= {f"energy {cause}": array for cause, array in costs.energy_by_cause_j.items()}
+    arrays |= {f"demand {name}": demand for name, (demand, _) in costs.demands.items()}
+    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}

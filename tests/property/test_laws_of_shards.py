@@ -8,7 +8,7 @@ from costmodel import Plan, Plans, Platform, Workload
 from costmodel.evaluate import evaluate, placed
 from costmodel.memory import Placement, Regime
 from costmodel.plan import MAX_CHIPS
-from costmodel.shards import Shards, balanced
+from costmodel.shards import Shards, assignment, balanced
 from costmodel.strategies import head_wise
 from costmodel.workload import Kind, Model
 from tests.strategies import changed, plans, platforms, workloads
@@ -66,12 +66,33 @@ def test_heads_columns_and_rows_are_all_given_away_and_evenly(workload: Workload
 
 
 @given(workload=workloads())
-def test_a_class_without_chips_repeats_the_last_chip(workload: Workload) -> None:
+def test_a_class_without_chips_repeats_some_chip(workload: Workload) -> None:
     shards = balanced(workload.model, EVERY_N)
-    for row in range(len(EVERY_N)):
-        absent = shards.n_chips[row] == 0
-        for column in ("heads", "kv_heads", "ffn_columns", "vocabulary_rows"):
-            assert set(getattr(shards, column)[row, absent].tolist()) <= {chips(shards, row, column)[-1]}
+    columns = (shards.heads, shards.kv_heads, shards.ffn_columns, shards.vocabulary_rows)
+    held = np.stack(columns, axis=-1).tolist()
+    for row, counts in zip(held, shards.n_chips.tolist(), strict=True):
+        present = [entry for entry, count in zip(row, counts, strict=True) if count]
+        assert all(entry in present for entry in row)
+
+
+@given(workload=workloads())
+def test_the_unit_by_unit_assignment_agrees_with_the_classes(workload: Workload) -> None:
+    model = workload.model
+    shards = balanced(model, EVERY_N)
+    for row, n in enumerate(EVERY_N.tolist()):
+        shares = assignment(model, n)
+        assert sorted(h for share in shares for h in share.heads) == list(range(model.heads))
+        assert {h // (model.heads // model.kv_heads) for share in shares for h in share.heads} == {
+            kv for share in shares for kv in share.kv_heads
+        }
+        assert [len(share.heads) for share in shares] == chips(shards, row, "heads")
+        assert [len(share.kv_heads) for share in shares] == chips(shards, row, "kv_heads")
+        for column, total in (("ffn_columns", model.ffn), ("vocabulary_rows", model.vocabulary)):
+            ranges = [getattr(share, column) for share in shares]
+            assert [count for _, count in ranges] == chips(shards, row, column)
+            assert [unit for first, count in ranges for unit in range(first, first + count)] == list(
+                range(total)
+            )
 
 
 @given(workload=workloads())
