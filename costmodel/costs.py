@@ -27,8 +27,8 @@ class Violation:
 
     def __str__(self) -> str:
         return (
-            f"{self.resource} needs {self.demand / 1e6:.2f} M{self.unit} on a chip, "
-            f"{self.limit / 1e6:.2f} M{self.unit} are usable"
+            f"{self.resource} needs {self.demand / 1e3:,.1f} k{self.unit} on a chip, "
+            f"{self.limit / 1e3:,.1f} k{self.unit} are usable"
         )
 
 

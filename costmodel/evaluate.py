@@ -202,7 +202,7 @@ def evaluate(
     energy = {
         "compute": busy_s * compute.chip_power_w(platform),
         "root": total.root_busy_s * compute.root_power_w(platform, workload.rows),
-        "idle": (n * latency_s - busy_s - total.root_busy_s) * mcu.idle_power_w,
+        "idle": np.maximum(n * latency_s - busy_s - total.root_busy_s, 0.0) * mcu.idle_power_w,
         "l3": l3_bytes * (mcu.l3.energy_j_per_byte if mcu.l3 else 0.0),
         "l2": l2_bytes * mcu.l2.energy_j_per_byte,
         "link": total.link_bytes * platform.link.energy_j_per_byte,

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 DEFAULT_WORKLOAD, DEFAULT_PLATFORM = "tinyllama-42m", "siracusa-mipi"
 DEBUG_VARIABLE = "DSE_DEBUG"
+# Root of the errors that typer raises for a command line it cannot parse; it has no public name there.
+CommandLineError: type[Any] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
     name="dse",
@@ -180,11 +181,12 @@ def run(job: Job, folder: Path) -> SearchResult:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from dse.export import JOURNAL
     from dse.search import search as run_search
     from dse.study import Record, quiet
 
     quiet()
-    record = Record(folder, folder.name, job.space, job.objectives)
+    record = Record(folder / JOURNAL, folder.name, job.space, job.objectives)
     first = job.objectives[0]
     progress = Progress(
         TextColumn("searching"),
@@ -414,10 +416,12 @@ def main() -> None:
     """Run the command line; every error is one or two lines, exit code 2 where the user can mend it."""
     try:
         code: Any = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         code = 130
-    except click.ClickException as error:
-        complain(" ".join(error.format_message().split()))
+    except CommandLineError as error:
+        text = " ".join(error.format_message().split())
+        if text:  # no arguments at all: the help was printed instead
+            complain(text)
         code = 2
     except KeyboardInterrupt:
         complain("interrupted")
@@ -425,6 +429,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         code = 0
+    except OSError as error:
+        complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        code = 2
     except Exception as error:
         from costmodel.errors import DseError
 

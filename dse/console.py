@@ -21,6 +21,7 @@ from dse.tables import exceeded, levers
 from dse.validation import Row
 
 SHOWN_FRONT_ROWS = 9
+SHOWN_UNITS = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%"), "cycles": (1e-3, "kcycles")}
 CAUSES = {
     "compute": "compute (slowest chip)",
     "root": "root (residual, norm)",
@@ -53,8 +54,10 @@ def size(n_bytes: float) -> str:
 def plain_table(*columns: str, right: Iterable[int] = ()) -> Table:
     """A table without boxes that stays legible when piped."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    numbers = set(right)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="right" if i in set(right) else "left", no_wrap=i == 0)
+        numeric = i in numbers
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     return table
 
 
@@ -277,8 +280,8 @@ def shown_value(value: float | str, unit: str) -> str:
     """A published or model value in the unit that people see."""
     if isinstance(value, str):
         return value
-    scale, name = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%")}.get(unit, (1.0, unit))
-    number = f"{value * scale:.0f}" if unit in ("cycles", "chips") else f"{value * scale:.3g}"
+    scale, name = SHOWN_UNITS.get(unit, (1.0, unit))
+    number = f"{value * scale:.0f}" if unit == "chips" else f"{value * scale:.4g}"
     return f"{number} {name}"
 
 

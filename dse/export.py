@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform as machine
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +24,17 @@ from dse.search import Job, SearchResult
 from dse.tables import exceeded, front_table, levers, trials_table
 
 RUN_FILE = "run.json"
+JOURNAL = "study.journal"
+RUN_FILES = (
+    RUN_FILE,
+    JOURNAL,
+    "trials.csv",
+    "pareto.csv",
+    "plan.json",
+    "pareto.svg",
+    "pareto.png",
+    "pareto.html",
+)
 PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
 PICKS = ("knee", "min-latency", "min-energy", "min-edp", "min-chips")
 PICK_COLUMNS = {
@@ -36,7 +46,7 @@ PICK_COLUMNS = {
 
 
 def new_run_folder(path: Path, *, overwrite: bool) -> Path:
-    """Make the folder of a run.
+    """Make the folder of a run; overwriting removes the files of the earlier run and no others.
 
     Raises
     ------
@@ -49,9 +59,10 @@ def new_run_folder(path: Path, *, overwrite: bool) -> Path:
         if path.is_dir() and any(path.iterdir()):
             if not overwrite:
                 raise RunError(f"{path} exists already", "name another --out, or add --overwrite")
-            if not (path / RUN_FILE).is_file():
-                raise RunError(f"{path} is not empty and holds no {RUN_FILE}; it is not overwritten")
-            shutil.rmtree(path)
+            if not any((path / name).is_file() for name in (RUN_FILE, JOURNAL)):
+                raise RunError(f"{path} is not empty and holds no run; it is not overwritten")
+            for name in RUN_FILES:
+                (path / name).unlink(missing_ok=True)
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".writable"
         probe.touch()

@@ -19,8 +19,6 @@ from dse.engines.optuna_samplers import distributions
 from dse.objectives import Objective
 from search_spaces import SearchSpace
 
-JOURNAL = "study.journal"
-
 
 def quiet() -> None:
     """Keep Optuna's log of every trial off the terminal."""
@@ -33,7 +31,7 @@ class Record:
     Values are in SI units and natural direction; constraints are at most 0 where met.
     """
 
-    def __init__(self, folder: Path, name: str, space: SearchSpace, objectives: Sequence[Objective]) -> None:
+    def __init__(self, journal: Path, name: str, space: SearchSpace, objectives: Sequence[Objective]) -> None:
         self._distributions = {
             "strategy": CategoricalDistribution((space.strategy,)),
             **distributions(_canonical_choices(space)),
@@ -43,7 +41,7 @@ class Record:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study = optuna.create_study(
                 study_name=name,
-                storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+                storage=JournalStorage(JournalFileBackend(str(journal))),
                 directions=["maximize" if o.maximise else "minimize" for o in objectives],
             )
             self._study.set_metric_names([o.column for o in objectives])

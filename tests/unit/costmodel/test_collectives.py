@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from costmodel import Platform
+from costmodel.collectives import hierarchy, tree_bytes, tree_s
+
+
+@pytest.mark.parametrize(
+    ("n_chips", "group_size", "hops", "depth"),
+    [
+        (1, 2, 0, 0),
+        (1, 64, 0, 0),
+        (2, 2, 1, 1),
+        (4, 4, 3, 1),
+        (5, 4, 4, 2),
+        (8, 4, 4, 2),
+        (8, 2, 3, 3),
+        (8, 8, 7, 1),
+        (64, 4, 9, 3),
+        (64, 8, 14, 2),
+        (64, 64, 63, 1),
+        (17, 4, 7, 3),
+    ],
+)
+def test_hops_and_depth_of_known_trees(n_chips: int, group_size: int, hops: int, depth: int) -> None:
+    shape = hierarchy(np.array([n_chips]), np.array([group_size]))
+    assert (shape.hops.tolist(), shape.depth.tolist()) == ([hops], [depth])
+
+
+def test_trees_of_a_batch_do_not_touch_its_arrays() -> None:
+    n, group = np.array([1, 8, 64]), np.array([4, 4, 4])
+    hierarchy(n, group)
+    assert (n.tolist(), group.tolist()) == ([1, 8, 64], [4, 4, 4])
+
+
+def test_time_follows_hops_and_bytes_follow_chips(siracusa: Platform) -> None:
+    n = np.array([1, 8])
+    shape = hierarchy(n, np.array([4, 4]))
+    message = 0.5e-6 + 518 / 0.5e9
+    np.testing.assert_allclose(tree_s(siracusa.link, shape, 512), [0, 4 * message], rtol=1e-14)
+    assert tree_bytes(siracusa.link, n, 512).tolist() == [0, 7 * 518]
