@@ -181,7 +181,7 @@ def title(job: Job) -> str:
 def figure_title(summary: dict[str, Any]) -> str:
     """Title of a run's figures: the job, and the objectives whose front is drawn."""
     job = _title(summary["workload"]["name"], summary["workload"]["request"], summary["platform"])
-    *most, last = [name.replace("_", " ") for name in summary["objectives"]]
+    *most, last = [OBJECTIVES[name].title for name in summary["objectives"]]
     return f"{job}\nfront over {', '.join(most)}{' and ' if most else ''}{last}"
 
 

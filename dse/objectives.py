@@ -51,10 +51,14 @@ class Objective:
         return -1.0 if self.maximise else 1.0
 
     @property
+    def title(self) -> str:
+        """Name in words."""
+        return self.name.replace("_", " ") if self.unit else self.description
+
+    @property
     def label(self) -> str:
-        """Name with the unit that people see."""
-        title = self.name.replace("_", " ")
-        return f"{title} [{self.shown_unit}]" if self.shown_unit else title
+        """Name in words with the unit that people see."""
+        return f"{self.title} [{self.shown_unit}]" if self.shown_unit else self.title
 
     def shown(self, value: float) -> str:
         """Value in the unit that people see, three to four digits."""

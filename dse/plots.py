@@ -18,7 +18,12 @@ from dse.objectives import Objective
 # Okabe and Ito's colours, legible with colour-blindness.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 LABELLED_CHIPS = (1, 2, 4, 8, 16, 32, 64)  # written beside the front's points
+REGIME_COLOURS = {"resident": GREEN, "prefetched": BLUE, "streamed": ORANGE}
 REGIME_MARKERS = {"resident": "o", "prefetched": "s", "streamed": "^"}
+PAGE_BUTTONS: dict[str, Any] = {
+    "displaylogo": False,
+    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+}
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "dse",
     "svg.fonttype": "none",
@@ -85,7 +90,7 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
                     rows[y.column] / y.per_shown,
                     s=42,
                     marker=marker,
-                    color={"resident": GREEN, "prefetched": BLUE, "streamed": ORANGE}[regime],
+                    color=REGIME_COLOURS[regime],
                     linewidths=0,
                     alpha=0.8,
                     label=f"Pareto front, weights {regime} ({len(rows)})",
@@ -124,12 +129,14 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
 
     figure = go.Figure()
     feasible = trials[trials["feasible"]]
-    knee = front[front["knee"]]
-    for rows, name, marker in (
-        (feasible, "evaluated, fits", {"size": 6, "color": GREY, "opacity": 0.4}),
-        (front, "Pareto front", {"size": 10, "color": BLUE, "line": {"width": 1, "color": "white"}}),
-        (knee, "recommended", {"size": 18, "color": "black", "symbol": "circle-open"}),
-    ):
+    groups = [(feasible, "evaluated, fits", {"size": 6, "color": GREY, "opacity": 0.4})]
+    for regime, symbol in (("resident", "circle"), ("prefetched", "square"), ("streamed", "triangle-up")):
+        marker = {"size": 10, "color": REGIME_COLOURS[regime], "symbol": symbol, "opacity": 0.85}
+        groups.append((front[front["regime"] == regime], f"Pareto front, weights {regime}", marker))
+    groups.append(
+        (front[front["knee"]], "recommended", {"size": 18, "color": "black", "symbol": "circle-open"})
+    )
+    for rows, name, marker in groups:
         figure.add_trace(
             go.Scatter(
                 x=(rows[x.column] / x.per_shown).tolist(),
@@ -155,8 +162,9 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
         plot_bgcolor="white",
         font={"family": "system-ui, sans-serif", "size": 14},
         legend={"orientation": "h", "y": -0.18},
+        height=640,
     )
-    page: str = figure.to_html(include_plotlyjs=True, full_html=True, div_id="front")
+    page: str = figure.to_html(include_plotlyjs=True, full_html=True, div_id="front", config=PAGE_BUTTONS)
     return page.replace("<head>", f"<head><title>{html_text(title.splitlines()[0])}</title>", 1)
 
 

@@ -137,7 +137,7 @@ def test_a_file_is_looked_up_first_beside_the_one_that_names_it(
         ("[l3]\nsize", "[l3]\nsise", "unknown key 'l3.sise'; did you mean 'size'?"),
         ("bandwidth", "bandwith", "unknown key 'l3.bandwith'; did you mean 'bandwidth'?"),
         ("[l2]\nsize", "[l2]\nbandwidth", "unknown key 'l2.bandwidth'; there are: size, reserve, energy"),
-        ("[l3]", "[l4]", "unknown key 'l4'; did you mean 'l2'?"),
+        ("[l3]", "[l4]", "unknown key 'l4'; there are: description, clock"),
         ('description = "', '"a\\nb" = 1\ndescription = "', "unknown key 'a\\nb'; there are: description"),
     ],
 )
@@ -167,7 +167,6 @@ def test_a_missing_key_is_named_and_has_no_default(copy_of: Copy, old: str, new:
         ("value = 8,", "value = 8.5,", "key 'n_cores': value 8.5 must be a whole number of at least 1"),
         ("value = 8,", "value = 0,", "key 'n_cores': value 0 must be a whole number of at least 1"),
         ("value = 100,", "value = -1,", "key 'l3.energy': value -1 is outside"),
-        ("value = 0.2,", "value = 2.0, # ", "broken"),
         ('status = "datasheet"', 'status = "sheet"', "key 'n_cores': status: Input should be 'measured'"),
         ('description = "', 'description = 5 # "', "key 'description': Input should be a valid string"),
         (
@@ -183,18 +182,11 @@ def test_a_missing_key_is_named_and_has_no_default(copy_of: Copy, old: str, new:
     ],
 )
 def test_a_bad_value_is_named_with_key_limit_and_unit(copy_of: Copy, old: str, new: str, said: str) -> None:
-    path = copy_of("mcu/siracusa", old, new)
-    if said == "broken":
-        assert "broken TOML: " in fault(lambda: load("mcu", path))
-    else:
-        assert mcu_fault(path).startswith(said)
+    assert mcu_fault(copy_of("mcu/siracusa", old, new)).startswith(said)
 
 
-def test_a_table_in_place_of_a_memory_level_is_required(copy_of: Copy) -> None:
-    path = copy_of("mcu/siracusa", "[l2]", "l2 = 5\n[l3x]")
-    record = load("mcu", path)
-    data = {**record.data, "l2": 5}
-    data.pop("l3x")
+def test_a_memory_level_is_a_table() -> None:
+    data = {**load("mcu", "siracusa").data, "l2": 5}
     assert fault(lambda: validate(Mcu, data, "x")).startswith(
         "x: key 'l2': Input should be a valid dictionary"
     )
@@ -234,7 +226,7 @@ def test_a_model_that_makes_no_sense_is_refused(copy_of: Copy, old: str, new: st
             "key 'form' is 'ffective_rates'; did you mean 'effective_rates'?",
         ),
         ("date2025", "form = ", "# form = ", "key 'form' is None; there are: effective_rates, operator_laws"),
-        ("date2025", "effective_rates", "operator_laws", "unknown key 'root'; there are: form, description"),
+        ("date2025", "effective_rates", "operator_laws", "unknown key 'gemv.value'; there are: fixed,"),
         ("pulp-gvsoc", "[softmax.rows]", "[softmax.row]", "unknown key 'softmax.row'; did you mean 'rows'?"),
         ("pulp-gvsoc", "[rotary]", "[rotari]", "unknown key 'rotari'; did you mean 'rotary'?"),
         ("pulp-gvsoc", "per_depth", "per_deph", "unknown key 'gemv.per_deph'; did you mean 'per_depth'?"),

@@ -1,0 +1,128 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from costmodel.hardware import Mcu
+from costmodel.memory import Placement, Regime, place
+from tests.strategies import KERNEL_SETS, changed
+
+ROOM = 1000.0
+BASE = KERNEL_SETS["date2025"]
+
+
+@pytest.fixture(scope="module")
+def mcu() -> Mcu:
+    """A chip with 1000 usable bytes of L2."""
+    return changed(BASE, l2={"size_bytes": 1100.0, "reserve_bytes": 100.0}).mcu
+
+
+def put(mcu: Mcu, **sizes: Any) -> Placement:
+    """Place four blocks of 100 B of weights, unless told otherwise."""
+    names = ("weights", "cache", "cache_read", "stored", "activations", "head", "embedding")
+    given = {name: np.array([[float(sizes.pop(name, 100 if name == "weights" else 0))]]) for name in names}
+    return place(mcu, **given, **({"n_blocks": 4, "passes": 1} | sizes))
+
+
+def values(placement: Placement) -> dict[str, float]:
+    return {name: float(array[0, 0]) for name, array in vars(placement).items()}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "regime"),
+    [
+        ({"weights": 250}, Regime.RESIDENT),
+        ({"weights": 251}, Regime.PREFETCHED),
+        ({"weights": 200, "cache": 50}, Regime.RESIDENT),
+        ({"weights": 200, "cache": 51}, Regime.PREFETCHED),
+        ({"weights": 200, "activations": 200}, Regime.RESIDENT),
+        ({"weights": 200, "activations": 201}, Regime.PREFETCHED),
+        ({"weights": 1000}, Regime.PREFETCHED),
+        ({"weights": 1001}, Regime.STREAMED),
+        ({"weights": 900, "cache": 200}, Regime.PREFETCHED),
+        ({"weights": 900, "cache": 200, "cache_read": 200}, Regime.STREAMED),
+        ({"weights": 900, "activations": 101}, Regime.STREAMED),
+        ({"weights": 100, "head": 10**6}, Regime.RESIDENT),
+    ],
+)
+def test_the_regime_is_the_best_that_fits(mcu: Mcu, sizes: dict[str, int], regime: Regime) -> None:
+    assert values(put(mcu, **sizes))["regime"] == regime
+
+
+def test_resident_blocks_load_nothing(mcu: Mcu) -> None:
+    found = values(put(mcu, cache=20, cache_read=20, stored=5, activations=50))
+    assert found["block_exposed"] == found["block_prefetched"] == found["block_stored"] == 0
+    assert (found["l2"], found["l3"]) == (4 * 120 + 50, 0)
+
+
+def test_the_next_block_is_prefetched_into_what_is_left(mcu: Mcu) -> None:
+    whole = values(put(mcu, weights=350, cache=50, cache_read=50, stored=5, activations=200))
+    assert (whole["block_exposed"], whole["block_prefetched"], whole["block_stored"]) == (0, 400, 5)
+    assert (whole["l2"], whole["l3"]) == (1000, 4 * 400)
+    part = values(put(mcu, weights=650, cache=50, cache_read=50, activations=200))
+    assert (part["block_exposed"], part["block_prefetched"]) == (600, 100)
+    assert part["l2"] == 1000
+    none = values(put(mcu, weights=800, activations=200))
+    assert (none["block_exposed"], none["block_prefetched"]) == (800, 0)
+
+
+def test_a_cache_that_is_not_read_is_held_but_not_loaded(mcu: Mcu) -> None:
+    found = values(put(mcu, weights=300, cache=100, activations=100))
+    assert (found["block_prefetched"], found["l3"]) == (300, 4 * 400)
+
+
+def test_streamed_weights_are_read_once_a_row_tile_and_the_cache_once(mcu: Mcu) -> None:
+    found = values(put(mcu, weights=2000, cache=30, cache_read=30, stored=5, activations=100, passes=3))
+    assert (found["block_exposed"], found["block_prefetched"], found["block_stored"]) == (6030, 0, 5)
+    assert (found["l2"], found["l3"]) == (ROOM, 4 * 2030)
+
+
+def test_activations_beyond_the_room_are_spilled_and_fetched(mcu: Mcu) -> None:
+    found = values(put(mcu, activations=1300, stored=5))
+    assert found["regime"] == Regime.STREAMED
+    assert found["block_stored"] == 5 + 2 * 300
+    assert found["l3"] == 4 * 100 + 300
+
+
+def test_the_head_stays_when_it_fits_beside_resident_blocks(mcu: Mcu) -> None:
+    stays = values(put(mcu, activations=100, head=300, embedding=200))
+    assert (stays["head_exposed"], stays["head_prefetched"], stays["l3"]) == (0, 0, 0)
+    assert stays["l2"] == 400 + 100 + 500
+
+
+@pytest.mark.parametrize(
+    ("sizes", "prefetched", "exposed"),
+    [
+        ({"activations": 100, "head": 300, "embedding": 201}, 300, 0),  # resident, 500 B left
+        ({"activations": 100, "head": 700}, 500, 200),  # resident, 500 B left
+        ({"weights": 300, "activations": 100, "head": 200}, 200, 0),  # prefetched, 600 B left
+        ({"weights": 300, "activations": 100, "head": 700}, 600, 100),
+        ({"weights": 1001, "head": 700}, 0, 700),  # streamed
+    ],
+)
+def test_the_head_is_loaded_ahead_as_far_as_it_fits(
+    mcu: Mcu, sizes: dict[str, int], prefetched: int, exposed: int
+) -> None:
+    found = put(mcu, **sizes)
+    assert (found.head_prefetched, found.head_exposed) == (prefetched, exposed)
+    assert found.head_traffic == sizes["head"]
+    assert (found.l2 <= ROOM).all()
+    blocks = 0 if values(found)["regime"] == Regime.RESIDENT else 4 * sizes["weights"]
+    assert found.l3 == blocks + sizes["head"] + sizes.get("embedding", 0)
+
+
+def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
+    found = values(
+        put(mcu.model_copy(update={"l3": None}), weights=900, activations=50, head=70, embedding=7)
+    )
+    assert found.pop("l2") == 4 * 900 + 50 + 77
+    assert not any(found.values())
+
+
+def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
+    sizes = np.array([[250.0, 251.0], [1000.0, 1001.0]])
+    zero = np.zeros_like(sizes)
+    empty = dict.fromkeys(("cache", "cache_read", "stored", "activations", "head", "embedding"), zero)
+    found = place(mcu, weights=sizes, **empty, n_blocks=4, passes=1)
+    assert found.regime.tolist() == [[0, 1], [1, 2]]
+    np.testing.assert_array_equal(found.block_traffic, [[0, 251], [1000, 1001]])
