@@ -43,6 +43,14 @@ class Accounting:
     prefetch: Prefetch = "steady"
     head: bool = True
 
+    def counts_head(self, workload: Workload) -> bool:
+        """Whether embedding and LM head count, of a workload that may have none."""
+        return self.scope == "model" and self.head and workload.model.vocabulary > 0
+
+    def blocks(self, workload: Workload) -> int:
+        """Number of blocks that count."""
+        return workload.model.layers if self.scope == "model" else 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -143,7 +151,7 @@ def placed(
         cache=token_bytes * workload.cached_tokens,
         cache_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
         stored=token_bytes * (rows if workload.writes_cache else 0),
-        activations=head_wise.activation_peak_bytes(workload, shards, plans),
+        activations=head_wise.activation_peak_bytes(workload, shards, plans, with_head=with_head),
         head=row_bytes,
         embedding=row_bytes * float(not model.tied_embedding),
         n_blocks=model.layers,
@@ -170,9 +178,7 @@ def evaluate(
     """
     accounting = accounting or Accounting()
     model, mcu = workload.model, platform.mcu
-    whole = accounting.scope == "model"
-    with_head = whole and accounting.head and model.vocabulary > 0
-    n_blocks = model.layers if whole else 1
+    with_head, n_blocks = accounting.counts_head(workload), accounting.blocks(workload)
 
     plans = plans.canonical()
     n = plans.n_chips

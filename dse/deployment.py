@@ -226,8 +226,9 @@ def regime_name(code: int) -> Literal["resident", "prefetched", "streamed"]:
 
 
 def rests_on(workload: Workload, platform: Platform) -> list[str]:
-    """List the assumed and fitted parameters behind a cost."""
-    return [line for record in (workload.record, *platform.records) for line in record.uncertain()]
+    """List the assumed and fitted parameters behind a cost; not those of other requests."""
+    lines = [line for record in (workload.record, *platform.records) for line in record.uncertain()]
+    return [line for line in lines if " requests." not in line or f" requests.{workload.request} " in line]
 
 
 def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: Accounting) -> Deployment:
@@ -258,16 +259,13 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     )
 
 
-def _with_head(workload: Workload, accounting: Accounting) -> bool:
-    return accounting.scope == "model" and accounting.head and workload.model.vocabulary > 0
-
-
 def _chips(workload: Workload, plans: Plans, costs: Costs, accounting: Accounting) -> list[ChipShare]:
     """Shares chip by chip: classes unrolled in order."""
     model, place = workload.model, costs.placement
     classes = np.repeat(np.arange(costs.shards.n_chips.shape[1]), costs.shards.n_chips[0])
     matrices = head_wise.matrices(workload, costs.shards)
-    peaks = head_wise.activation_peak_bytes(workload, costs.shards, plans)
+    with_head = accounting.counts_head(workload)
+    peaks = head_wise.activation_peak_bytes(workload, costs.shards, plans, with_head=with_head)
     result = []
     for chip, (share, k) in enumerate(
         zip(assignment(model, int(plans.n_chips[0])), classes.tolist(), strict=True)
@@ -281,7 +279,7 @@ def _chips(workload: Workload, plans: Plans, costs: Costs, accounting: Accountin
             )
             for name, size in matrices.items()
         ]
-        if _with_head(workload, accounting):
+        if with_head:
             rows = share.vocabulary_rows[1] * model.embedding * model.weight_bytes
             home: Literal["L2", "L3"] = "L3" if place.head_traffic[0, k] > 0 else "L2"
             names = ["embedding and head"] if model.tied_embedding else ["head", "embedding"]
@@ -308,14 +306,14 @@ def _schedule(workload: Workload, plans: Plans, costs: Costs, accounting: Accoun
     """The message trees of every synchronisation of an inference."""
     plan = plans.row(0)
     up, down = reduction(plan.n_chips, plan.group_size), broadcast(plan.n_chips, plan.group_size)
-    n_blocks = workload.model.layers if accounting.scope == "model" else 1
+    n_blocks = accounting.blocks(workload)
 
     def messages(hops: list[Hop], payload: Any) -> list[Message]:
         size = float(np.ravel(payload)[0])
         return [Message(slot=h.slot, sender=h.sender, receiver=h.receiver, payload_bytes=size) for h in hops]
 
     phases = [(phase, n_blocks) for phase in head_wise.block(workload, costs.shards, plans)]
-    if _with_head(workload, accounting):
+    if accounting.counts_head(workload):
         first, last = head_wise.vocabulary(workload, costs.shards)
         phases = [(first, 1), *phases, (last, 1)]
     return Schedule(

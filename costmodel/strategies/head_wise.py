@@ -237,12 +237,13 @@ def matrices(workload: Workload, shards: Shards) -> dict[str, np.ndarray]:
     return {o.name: np.asarray(o.weight_bytes) for o in work if o.kind is Kind.MATMUL}
 
 
-def activation_peak_bytes(workload: Workload, shards: Shards, plans: Plans) -> np.ndarray:
+def activation_peak_bytes(workload: Workload, shards: Shards, plans: Plans, *, with_head: bool) -> np.ndarray:
     """Largest number of activation bytes alive at once on a chip, rows of a block not tiled.
 
     Attention holds its input, Q, K, V, the scores, the head outputs and the outgoing partial sum;
     the FFN its input, its hidden columns and the partial sum. A chip that leads a group also holds
-    one partial sum that arrives; every chip is given that room. Shape (n, c).
+    one partial sum that arrives; every chip is given that room. The LM head holds one token's
+    activations and the chip's logits. Shape (n, c).
     """
     m = workload.model
     s, a = workload.rows, m.activation_bytes
@@ -253,4 +254,5 @@ def activation_peak_bytes(workload: Workload, shards: Shards, plans: Plans) -> n
         s * a * (width * m.head_size + shards.heads * workload.context + shards.heads * m.head_size)
     )
     ffn_bytes = s * a * shards.ffn_columns * (m.ffn_matrices - 1)
-    return np.asarray(io + np.maximum(attention_bytes, ffn_bytes) + sums)
+    head_bytes = (m.embedding + shards.vocabulary_rows) * a * float(with_head)
+    return np.asarray(np.maximum(io + np.maximum(attention_bytes, ffn_bytes) + sums, head_bytes))
