@@ -28,10 +28,13 @@ class Hierarchy:
         Messages one after the other on the way to the root: sum over levels of (group - 1).
     depth : (n,) int
         Number of levels.
+    relays : (n,) int
+        Sums that a leader sends on to a level above.
     """
 
     hops: NDArray[np.int64]
     depth: NDArray[np.int64]
+    relays: NDArray[np.int64]
 
 
 def hierarchy(n_chips: NDArray[np.int64], group_size: NDArray[np.int64]) -> Hierarchy:
@@ -44,11 +47,13 @@ def hierarchy(n_chips: NDArray[np.int64], group_size: NDArray[np.int64]) -> Hier
     left = n_chips.copy()
     hops = np.zeros_like(left)
     depth = np.zeros_like(left)
+    relays = np.zeros_like(left)
     while np.any(left > 1):
         hops += np.minimum(group_size, left) - 1
         depth += left > 1
         left = -(-left // group_size)
-    return Hierarchy(hops=hops, depth=depth)
+        relays += np.where(left > 1, left - 1, 0)
+    return Hierarchy(hops=hops, depth=depth, relays=relays)
 
 
 def tree_s(link: Link, shape: Hierarchy, payload: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Operators of a shard to seconds and joules, by the kernel set in force; never a bare peak."""
+"""Operators of a shard to seconds, bytes and watts, by the kernel set in force; never a bare peak."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def accumulate_s(platform: Platform, elements: int) -> Any:
     """Seconds of adding one received partial sum."""
     form = FORM_MODULES[type(platform.kernels)]
     return form.accumulate_cycles(platform.kernels, platform.mcu, elements) / platform.mcu.clock_hz
+
+
+def narrow_s(platform: Platform, elements: int) -> Any:
+    """Seconds of narrowing a sum before a leader sends it on."""
+    form = FORM_MODULES[type(platform.kernels)]
+    return form.narrow_cycles(platform.kernels, platform.mcu, elements) / platform.mcu.clock_hz
 
 
 def root_power_w(platform: Platform, rows: int) -> float:

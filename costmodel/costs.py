@@ -36,12 +36,15 @@ class Violation:
 class Costs:
     """Costs of n plans, per inference: one token (autoregressive) or one pass (prompt, encoder).
 
+    With the accounting's scope "block", an inference is that of one block.
+
     Every array has shape (n,); those marked (n, c) are by class of chips.
 
     Attributes
     ----------
     latency_by_cause_s : dict
-        Seconds on the critical path by cause: compute (slowest chip), root, link, l3 (exposed loads).
+        Seconds on the critical path by cause: compute (the slowest chip of each
+        phase), root (and leaders that add up), link, l3 (waits for off-chip memory).
     energy_by_cause_j : dict
         Joules of all chips by cause: compute, root, idle, l3, l2, link.
     tokens : int
@@ -66,6 +69,8 @@ class Costs:
         What each class of chips holds, (n, c).
     placement : Placement
         Regimes and L3 traffic, (n, c).
+    activation_peak_bytes : (n, c) array
+        Most activation bytes alive at once.
     """
 
     latency_by_cause_s: dict[str, Array]
@@ -85,6 +90,7 @@ class Costs:
     demands: dict[str, tuple[Array, float]]
     shards: Shards
     placement: Placement
+    activation_peak_bytes: Array
 
     @property
     def latency_s(self) -> Array:

@@ -34,7 +34,8 @@ class Accounting:
         All blocks with embedding and LM head, or one block in the middle of the model.
     prefetch : {"steady", "hidden"}
         Steady: inference after inference; a load longer than the work it hides behind keeps the
-        chips waiting. Hidden: loads for the next block cost no time, as the DATE 2025 paper counts.
+        chips waiting. Hidden: L3 traffic that can run beside a block (loads for the next one, new
+        keys and values) costs no time, as the DATE 2025 paper counts.
     head : bool
         Whether embedding and LM head count, in scope "model".
     """
@@ -102,7 +103,9 @@ def stage(platform: Platform, plans: Plans, shards: Shards, shape: Hierarchy, ph
             root_s, root_busy_s = root_s + alone, root_busy_s + alone
         if phase.sum_elements:
             adding = compute.accumulate_s(platform, phase.sum_elements)
-            root_s, root_busy_s = root_s + shape.hops * adding, root_busy_s + (n - 1) * adding
+            narrowing = compute.narrow_s(platform, phase.sum_elements) * phase.narrowed
+            root_s = root_s + shape.hops * adding + np.maximum(shape.depth - 1, 0) * narrowing
+            root_busy_s = root_busy_s + (n - 1) * adding + shape.relays * narrowing
         for payload in (phase.up_bytes, phase.down_bytes):
             link_s = link_s + collectives.tree_s(link, shape, payload)
             link_bytes = link_bytes + collectives.tree_bytes(link, n, payload)
@@ -119,27 +122,32 @@ def stage(platform: Platform, plans: Plans, shards: Shards, shape: Hierarchy, ph
     )
 
 
-def steady_wait_s(placement: Placement, bandwidth: float, block: Stage, head: Stage, n_blocks: int) -> Array:
-    """Seconds that chips wait for prefetches in steady state, over all blocks and the head.
+def l3_wait_s(
+    placement: Placement, bandwidth: float, block: Stage, head: Stage, n_blocks: int, *, steady: bool
+) -> Array:
+    """Seconds that the chips wait for L3, over all blocks and the head.
 
-    Stages follow each other for ever: block 1, ..., block L, head, block 1, ... While one runs, L3
-    brings the next; what takes longer than the stage stays on the critical path:
-    ``max(0, t_load - t_stage)``. Resident blocks load nothing, so the head's rows have the time of
-    all of them.
+    Stages follow each other for ever: block 1, ..., block L, head, block 1, ... A stage starts late
+    by what a chip loads while nothing computes, and by what its prefetch takes longer than the stage
+    that it hides behind, ``max(0, t_load - t_stage)``; all wait for the latest chip. A resident
+    chip loads nothing for its blocks, so its head rows have the time of all of them; another has
+    that of the last block. Without `steady`, prefetches between blocks cost no time.
     """
-    block_load = np.max((placement.block_prefetched + placement.block_stored) / bandwidth, axis=-1)
-    head_load = np.max(placement.head_prefetched / bandwidth, axis=-1)
-    resident = np.all(placement.regime == Regime.RESIDENT, axis=-1)
-    hides_head = np.where(resident, n_blocks, 1) * block.on_chip_s
-    with_head = head.on_chip_s > 0
-    hides_first = np.where(with_head, head.on_chip_s, block.on_chip_s)
-    wait = (n_blocks - 1) * np.maximum(block_load - block.on_chip_s, 0.0)
-    wait = wait + np.maximum(block_load - hides_first, 0.0)
-    return np.asarray(wait + np.maximum(head_load - hides_head, 0.0))
+    block_s, head_s = block.on_chip_s[:, None], head.on_chip_s[:, None]
+    load = (placement.block_prefetched + placement.block_stored) / bandwidth * float(steady)
+    exposed = placement.block_exposed / bandwidth
+    before_first = np.where(head_s > 0, head_s, block_s)
+    first = np.max(exposed + np.maximum(load - before_first, 0.0), axis=-1)
+    other = np.max(exposed + np.maximum(load - block_s, 0.0), axis=-1)
+    resident = placement.regime == Regime.RESIDENT
+    before_head = np.where(resident, n_blocks, 1) * block_s
+    head_load = placement.head_prefetched / bandwidth
+    late = placement.head_exposed / bandwidth + np.maximum(head_load - before_head, 0.0)
+    return np.asarray(first + (n_blocks - 1) * other + np.max(late, axis=-1))
 
 
 def placed(
-    workload: Workload, platform: Platform, plans: Plans, shards: Shards, *, with_head: bool
+    workload: Workload, platform: Platform, shards: Shards, activations: Array, *, with_head: bool
 ) -> Placement:
     """Place every chip's weights, KV cache and activations in its memories."""
     model, rows = workload.model, workload.rows
@@ -151,7 +159,7 @@ def placed(
         cache=token_bytes * workload.cached_tokens,
         cache_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
         stored=token_bytes * (rows if workload.writes_cache else 0),
-        activations=head_wise.activation_peak_bytes(workload, shards, plans, with_head=with_head),
+        activations=activations,
         head=row_bytes,
         embedding=row_bytes * float(not model.tied_embedding),
         n_blocks=model.layers,
@@ -189,15 +197,15 @@ def evaluate(
     head = stage(platform, plans, shards, shape, around)
     total = block.plus(head, times=n_blocks)
 
-    placement = placed(workload, platform, plans, shards, with_head=with_head)
+    peak = head_wise.activation_peak_bytes(
+        workload, shards, plans, platform.kernels.row_tile, with_head=with_head
+    )
+    placement = placed(workload, platform, shards, peak, with_head=with_head)
     bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
     off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=-1)
     lookup = workload.rows * model.embedding * model.weight_bytes * float(with_head) * off_chip
-    exposed = n_blocks * np.max(placement.block_exposed, axis=-1)
-    exposed = exposed + np.max(placement.head_exposed, axis=-1) + lookup
-    l3_s = exposed / bandwidth
-    if accounting.prefetch == "steady":
-        l3_s = l3_s + steady_wait_s(placement, bandwidth, block, head, n_blocks)
+    steady = accounting.prefetch == "steady"
+    l3_s = lookup / bandwidth + l3_wait_s(placement, bandwidth, block, head, n_blocks, steady=steady)
     traffic = n_blocks * placement.block_traffic + placement.head_traffic
     l3_bytes = np.sum(traffic * shards.n_chips, axis=-1) + lookup
 
@@ -235,4 +243,5 @@ def evaluate(
         demands=demands,
         shards=shards,
         placement=placement,
+        activation_peak_bytes=peak,
     )

@@ -1,4 +1,4 @@
-"""One message over one link: seconds, bytes on the wire, joules."""
+"""One message over one link: bytes on the wire, and seconds."""
 
 from __future__ import annotations
 

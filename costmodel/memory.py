@@ -36,10 +36,11 @@ class Placement:
     regime : int
         `Regime` of the blocks.
     block_exposed, block_prefetched : float
-        Bytes that one block loads while nothing computes, and while the block before it runs.
+        Bytes that one block moves while nothing computes (loads, spilled activations), and that it
+        loads while the block before it runs.
     block_stored : float
-        Bytes that one block writes back (new keys and values) or spills; they share L3's channel
-        and hide like prefetched ones.
+        Bytes of new keys and values that one block writes back; they share L3's channel and hide
+        like prefetched ones.
     head_exposed, head_prefetched : float
         The same for the LM head's rows.
     l2, l3 : float
@@ -88,7 +89,7 @@ def place(
     cache_read, stored : (n, c) float
         Bytes of that cache which a block reads, and bytes of new keys and values.
     activations : (n, c) float
-        Peak activation bytes of an untiled block.
+        Most activation bytes alive at once.
     head, embedding : (n, c) float
         Bytes of LM-head rows, and of embedding rows beyond them; 0 when not counted.
     n_blocks : int
@@ -109,6 +110,7 @@ def place(
     prefetched = np.where(running, np.minimum(block, left), 0.0)
     exposed = np.where(running, block - prefetched, np.where(streamed, weights * passes + cache_read, 0.0))
     spilled = np.where(streamed, 2 * np.maximum(activations - room, 0.0), 0.0)
+    exposed = exposed + spilled
 
     head_room = np.where(streamed, 0.0, left)
     head_stays = resident & (head + embedding <= head_room)
@@ -124,7 +126,7 @@ def place(
         regime=np.where(resident, Regime.RESIDENT, np.where(running, Regime.PREFETCHED, Regime.STREAMED)),
         block_exposed=exposed,
         block_prefetched=prefetched,
-        block_stored=np.where(resident, 0.0, stored + spilled),
+        block_stored=np.where(resident, 0.0, stored),
         head_exposed=head_exposed,
         head_prefetched=head_ahead,
         l2=held if mcu.l3 is None else np.minimum(held, room),

@@ -11,6 +11,8 @@ from costmodel.kernel_sets import ElementLaw, MatmulLaw, OperatorLaws, RowKernel
 from costmodel.streaming import WARM, Timeline
 from costmodel.workload import Kind, Operator
 
+NORM_UNIT = 4  # elements that a core takes at a time when a row is split
+
 
 def _ceil(a: Any, b: Any) -> Any:
     return -(-a // b)
@@ -26,7 +28,8 @@ def matmul_cycles(law: MatmulLaw, cores: int, rows: Any, columns: Any, depth: An
 def norm_cycles(law: RowKernel, cores: int, rows: Any, length: Any) -> Any:
     """Cycles of a norm: a single row is split over all cores, more rows stay whole, one core each."""
     whole = law.rows.fixed + _ceil(rows, cores) * (law.rows.per_row + law.rows.per_element * length)
-    one = law.split.fixed + law.split.per_element * length / cores + law.split.per_core * cores
+    elements = NORM_UNIT * _ceil(length, NORM_UNIT)
+    one = law.split.fixed + law.split.per_element * elements / cores + law.split.per_core * cores
     return np.where(np.asarray(rows) == 1, one, whole)
 
 
@@ -155,6 +158,11 @@ def root_cycles(kernels: OperatorLaws, mcu: Mcu, operators: list[Operator]) -> A
 def accumulate_cycles(kernels: OperatorLaws, mcu: Mcu, elements: Any) -> Any:
     """Cycles of adding one received partial sum of `elements` to a chip's own."""
     return element_cycles(kernels.accumulate, mcu.n_cores, elements) + kernels.step_overhead_cycles
+
+
+def narrow_cycles(kernels: OperatorLaws, mcu: Mcu, elements: Any) -> Any:
+    """Cycles of narrowing a sum of `elements` before it is sent on."""
+    return element_cycles(kernels.requantise, mcu.n_cores, elements) + kernels.step_overhead_cycles
 
 
 def root_cores(mcu: Mcu, rows: int) -> int:

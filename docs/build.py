@@ -5,11 +5,20 @@ Run: ``make docs``. A test compares what lies here with what this would write.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+from rich.console import Console
+
+from costmodel import Accounting, load_platform, load_workload
 from costmodel.parameters import KINDS, built_in_names, load
-from dse.console import shown_value
+from dse.console import front_lines, recommendation, shown_value
+from dse.export import title
+from dse.objectives import objectives_named
+from dse.search import Job, search
+from dse.tables import front_table
 from dse.validation import validate
+from search_spaces import load_space
 
 HERE = Path(__file__).parent
 VALIDATION_TEXT = """\
@@ -21,6 +30,7 @@ Errors are model over published, less one.
 fitted on the paper's rows (`make fit`). The laws of `pulp-gvsoc` come with the simulation; two of their
 constants, the overheads of a tile and of a step, were fitted there on the shards below.
 """
+DEMO_BEGINS, DEMO_ENDS = "<!-- demo: written by make docs -->", "<!-- end of demo -->"
 NOTE = "<!-- written by docs/build.py: make docs -->\n\n"
 
 
@@ -75,14 +85,43 @@ def parameters_page() -> str:
     return text
 
 
-PAGES = {"validation.md": validation_page, "parameters.md": parameters_page}
+def demo_text() -> str:
+    """Show what ``make demo`` prints of its result, as an indented block."""
+    job = Job(
+        workload=load_workload("tinyllama-42m"),
+        platform=load_platform("siracusa-mipi"),
+        accounting=Accounting(),
+        space=load_space("head_wise"),
+        objectives=objectives_named([]),
+    )
+    result = search(job, lambda *_: None)
+    console = Console(width=100, markup=False, highlight=False, record=True, file=io.StringIO())
+    console.print(f"{title(job)}\n{result.certificate.sentence()}\n")
+    console.print(front_lines(result, front_table(result)))
+    console.print(f"\n{recommendation(result)}")
+    lines = [f"    {line}".rstrip() for line in console.export_text().splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def readme() -> str:
+    """Give the README with the demo's result as it is now."""
+    head, rest = (HERE.parent / "README.md").read_text(encoding="utf-8").split(DEMO_BEGINS)
+    _, tail = rest.split(DEMO_ENDS)
+    return f"{head}{DEMO_BEGINS}\n\n{demo_text()}\n{DEMO_ENDS}{tail}"
+
+
+PAGES = {
+    HERE / "validation.md": validation_page,
+    HERE / "parameters.md": parameters_page,
+    HERE.parent / "README.md": readme,
+}
 
 
 def main() -> None:
     """Write the pages."""
-    for name, page in PAGES.items():
-        (HERE / name).write_text(page(), encoding="utf-8")
-        print(f"written: docs/{name}")
+    for path, page in PAGES.items():
+        path.write_text(page(), encoding="utf-8")
+        print(f"written: {path.relative_to(HERE.parent)}")
 
 
 if __name__ == "__main__":

@@ -123,17 +123,8 @@ def search_report(
         left = len(front) - len(shown_rows(front))
         if left:
             lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
-        plan, costs = result.plans.row(recommended), result.costs
-        lines += [
-            "",
-            Text(
-                f"Recommended (knee): {plan.n_chips} chips, reduction in groups of {plan.group_size}: "
-                f"{ms(costs.latency_s[recommended])}, {mj(costs.energy_j[recommended])}, "
-                f"{costs.throughput_tokens_per_s[recommended]:.4g} token/s",
-                style="bold green",
-            ),
-            f"Limited by {LIMITS[costs.limited_by(recommended)]}.",
-        ]
+        limit = LIMITS[result.costs.limited_by(recommended)]
+        lines += ["", Text(recommendation(result), style="bold green"), f"Limited by {limit}."]
     lines += ["", f"Files in {folder}:", "  " + ", ".join([p.name for p in paths] + ["study.journal"])]
     if recommended is not None:
         lines.append(
@@ -143,6 +134,19 @@ def search_report(
             )
         )
     return Group(*lines)
+
+
+def recommendation(result: SearchResult) -> str:
+    """The recommended plan in one line."""
+    index = result.recommended
+    if index is None:
+        return "No plan to recommend."
+    plan, costs = result.plans.row(index), result.costs
+    return (
+        f"Recommended (knee): {plan.n_chips} chips, reduction in groups of {plan.group_size}: "
+        f"{ms(costs.latency_s[index])}, {mj(costs.energy_j[index])}, "
+        f"{costs.throughput_tokens_per_s[index]:.4g} token/s"
+    )
 
 
 def infeasible_lines(result: SearchResult) -> list[RenderableType]:
@@ -186,6 +190,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     """
     d, c, a = document.decisions, document.costs, document.accounting
     scope = "one block" if a.scope == "block" else "whole model" + ("" if a.head else " without head")
+    rate = "" if a.scope == "block" else f"throughput {c.throughput_tokens_per_s:.4g} token/s, "
     fullest = max(document.chips, key=lambda chip: sum(chip.footprint_bytes.values()))
     lines: list[RenderableType] = [
         Text(
@@ -201,7 +206,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         breakdown(c),
         "",
         (
-            f"throughput {c.throughput_tokens_per_s:.4g} token/s, EDP {c.edp_js * 1e6:.4g} mJ ms, "
+            f"{rate}EDP {c.edp_js * 1e6:.4g} mJ ms, "
             f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages, "
             f"L3 traffic {size(c.l3_bytes)}"
         ),

@@ -265,7 +265,7 @@ def _chips(workload: Workload, plans: Plans, costs: Costs, accounting: Accountin
     classes = np.repeat(np.arange(costs.shards.n_chips.shape[1]), costs.shards.n_chips[0])
     matrices = head_wise.matrices(workload, costs.shards)
     with_head = accounting.counts_head(workload)
-    peaks = head_wise.activation_peak_bytes(workload, costs.shards, plans, with_head=with_head)
+    peaks = costs.activation_peak_bytes
     result = []
     for chip, (share, k) in enumerate(
         zip(assignment(model, int(plans.n_chips[0])), classes.tolist(), strict=True)

@@ -8,6 +8,7 @@ the residual and normalises; the result is broadcast down.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from costmodel.plan import Plans
 from costmodel.shards import Shards
 from costmodel.workload import Floats, Ints, Kind, Operator, Workload
 
+HELD_SUM_BITS = 32  # partial sums in a chip's memory
 CANDIDATE_BYTES = 8.0  # a chip's best token of greedy decoding: index and score, 4 B each
 TOKEN_BYTES = 4.0  # the token decided on
 
@@ -33,12 +35,15 @@ class Phase:
         What the root does in between, alone.
     sum_elements : int
         Elements of the partial sum that a leader adds to its own for each message it gets.
+    narrowed : (n,) or bool
+        Whether sums travel narrower than they are held, so that a leader narrows what it sends on.
     """
 
     name: str
     shard: list[Operator]
     root: list[Operator]
     sum_elements: int
+    narrowed: Any
     up_bytes: Floats
     down_bytes: Floats
 
@@ -161,7 +166,10 @@ def block(workload: Workload, shards: Shards, plans: Plans) -> list[Phase]:
         columns=e,
         data_bytes=s * e * m.activation_bytes,
     )
-    narrow = Operator(kind=Kind.REQUANTISE, name="narrow partial sum", rows=s, columns=e)
+    narrowed = plans.partial_sum_bits < HELD_SUM_BITS
+    narrow = Operator(
+        kind=Kind.REQUANTISE, name="narrow partial sum", rows=s, columns=(e * narrowed)[:, None]
+    )
     leave = Operator(
         kind=Kind.TRANSFER,
         name="partial sum to L2",
@@ -175,6 +183,7 @@ def block(workload: Workload, shards: Shards, plans: Plans) -> list[Phase]:
             shard=[arrive, *work, narrow, leave],
             root=root_work(workload),
             sum_elements=s * e,
+            narrowed=narrowed,
             up_bytes=s * e * sum_bytes,
             down_bytes=s * e * m.activation_bytes,
         )
@@ -216,6 +225,7 @@ def vocabulary(workload: Workload, shards: Shards) -> list[Phase]:
             shard=[],
             root=[o for o in root_work(workload) if o.kind is Kind.NORM],
             sum_elements=workload.rows * m.embedding,
+            narrowed=False,
             up_bytes=io_bytes,
             down_bytes=io_bytes,
         ),
@@ -224,6 +234,7 @@ def vocabulary(workload: Workload, shards: Shards) -> list[Phase]:
             shard=project,
             root=[],
             sum_elements=0,
+            narrowed=False,
             up_bytes=CANDIDATE_BYTES,
             down_bytes=TOKEN_BYTES,
         ),
@@ -237,22 +248,23 @@ def matrices(workload: Workload, shards: Shards) -> dict[str, np.ndarray]:
     return {o.name: np.asarray(o.weight_bytes) for o in work if o.kind is Kind.MATMUL}
 
 
-def activation_peak_bytes(workload: Workload, shards: Shards, plans: Plans, *, with_head: bool) -> np.ndarray:
-    """Largest number of activation bytes alive at once on a chip, rows of a block not tiled.
+def activation_peak_bytes(
+    workload: Workload, shards: Shards, plans: Plans, row_tile: int, *, with_head: bool
+) -> np.ndarray:
+    """Largest number of activation bytes alive at once on a chip; shape (n, c).
 
-    Attention holds its input, Q, K, V, the scores, the head outputs and the outgoing partial sum;
-    the FFN its input, its hidden columns and the partial sum. A chip that leads a group also holds
-    one partial sum that arrives; every chip is given that room. The LM head holds one token's
-    activations and the chip's logits. Shape (n, c).
+    Rows are worked on `row_tile` at a time. Whole are the input, the residual (the root keeps it),
+    the outgoing partial sum and one that arrives, and in attention the keys and values of all rows;
+    one tile has queries, scores, head outputs, or hidden columns of the FFN. Every chip is given
+    the room of a root. The LM head holds one token's activations and the chip's logits.
     """
     m = workload.model
     s, a = workload.rows, m.activation_bytes
-    io = s * m.embedding * a
+    tile = min(s, row_tile)
+    whole = 2 * s * m.embedding * a
     sums = (s * m.embedding * plans.partial_sum_bits / 8 * np.where(plans.n_chips > 1, 2, 1))[:, None]
-    width = shards.heads + 2 * shards.kv_heads
-    attention_bytes = (
-        s * a * (width * m.head_size + shards.heads * workload.context + shards.heads * m.head_size)
-    )
-    ffn_bytes = s * a * shards.ffn_columns * (m.ffn_matrices - 1)
-    head_bytes = (m.embedding + shards.vocabulary_rows) * a * float(with_head)
-    return np.asarray(np.maximum(io + np.maximum(attention_bytes, ffn_bytes) + sums, head_bytes))
+    keys_values = 2 * s * shards.kv_heads * m.head_size * a
+    scores = tile * shards.heads * (2 * m.head_size + workload.context) * a
+    hidden = tile * shards.ffn_columns * (m.ffn_matrices - 1) * a
+    head = (m.embedding + shards.vocabulary_rows) * a * float(with_head)
+    return np.asarray(np.maximum(whole + sums + np.maximum(keys_values + scores, hidden), head))
