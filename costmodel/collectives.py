@@ -29,12 +29,15 @@ class Hierarchy:
     depth : (n,) int
         Number of levels.
     relays : (n,) int
-        Sums that a leader sends on to a level above.
+        Chips that send on a sum to which they have added.
+    relay_hops : (n,) int
+        Such sums that the root waits for one after the other, at most one a level.
     """
 
     hops: NDArray[np.int64]
     depth: NDArray[np.int64]
     relays: NDArray[np.int64]
+    relay_hops: NDArray[np.int64]
 
 
 def hierarchy(n_chips: NDArray[np.int64], group_size: NDArray[np.int64]) -> Hierarchy:
@@ -47,13 +50,17 @@ def hierarchy(n_chips: NDArray[np.int64], group_size: NDArray[np.int64]) -> Hier
     left = n_chips.copy()
     hops = np.zeros_like(left)
     depth = np.zeros_like(left)
-    relays = np.zeros_like(left)
+    relay_hops = np.zeros_like(left)
+    span = np.ones_like(left)  # chips below one leader of this level
     while np.any(left > 1):
         hops += np.minimum(group_size, left) - 1
         depth += left > 1
+        relay_hops += (left > 1) & (span > 1) & (n_chips - span > 1)
         left = -(-left // group_size)
-        relays += np.where(left > 1, left - 1, 0)
-    return Hierarchy(hops=hops, depth=depth, relays=relays)
+        span = span * group_size
+    with_members = n_chips // group_size + (n_chips % group_size > 1)
+    relays = np.maximum(with_members - 1, 0)
+    return Hierarchy(hops=hops, depth=depth, relays=relays, relay_hops=relay_hops)
 
 
 def tree_s(link: Link, shape: Hierarchy, payload: Any) -> Any:

@@ -104,7 +104,7 @@ def stage(platform: Platform, plans: Plans, shards: Shards, shape: Hierarchy, ph
         if phase.sum_elements:
             adding = compute.accumulate_s(platform, phase.sum_elements)
             narrowing = compute.narrow_s(platform, phase.sum_elements) * phase.narrowed
-            root_s = root_s + shape.hops * adding + np.maximum(shape.depth - 1, 0) * narrowing
+            root_s = root_s + shape.hops * adding + shape.relay_hops * narrowing
             root_busy_s = root_busy_s + (n - 1) * adding + shape.relays * narrowing
         for payload in (phase.up_bytes, phase.down_bytes):
             link_s = link_s + collectives.tree_s(link, shape, payload)

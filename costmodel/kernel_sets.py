@@ -53,7 +53,8 @@ class RowLaw(BaseModel):
 class SplitLaw(BaseModel):
     """Cycles of one row shared by several cores: fixed + len/cores per_element + cores per_core.
 
-    `per_core` may be negative: it corrects `fixed` in the fit.
+    `per_core` may be negative: it corrects `fixed` in the fit. A norm takes its length in whole
+    units of four elements.
     """
 
     model_config = FILE

@@ -129,8 +129,9 @@ def shard_cycles(kernels: OperatorLaws, mcu: Mcu, operators: list[Operator], sta
     """
     timeline = Timeline(start=start)
     for operator in operators:
-        some = np.asarray(operator.elements) > 0
-        if operator.kind is Kind.MATMUL:
+        product = operator.kind is Kind.MATMUL
+        some = np.asarray(operator.macs if product else operator.elements) > 0
+        if product:
             tiles, cycles = weight_matmul(kernels, mcu.n_cores, operator)
             passes = _ceil(int(np.max(operator.rows)), kernels.row_tile)
             moved = operator.weight_bytes * passes

@@ -1,14 +1,20 @@
-"""Write the generated parts of the documentation: validation, parameters, the front of the demo.
+"""Write the generated parts of the documentation: numbers in templates, tables, the front of the demo.
 
-Run: ``make docs``. A test compares what lies here with what this would write.
+Run: ``make docs``. A test compares what lies here with what this would write. In a template,
+``{{expression ; format}}`` stands for the value of an expression over the names of `worked_numbers`.
 """
 
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import worked_numbers
 from rich.console import Console
+from worked_numbers import table
 
 from costmodel import Accounting, load_platform, load_workload
 from costmodel.parameters import KINDS, built_in_names, load
@@ -34,13 +40,22 @@ DEMO_BEGINS, DEMO_ENDS = "<!-- demo: written by make docs -->", "<!-- end of dem
 NOTE = "<!-- written by docs/build.py: make docs -->\n\n"
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Format a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return (
-        "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        + "\n"
-    )
+def filled(template: str) -> str:
+    """Put the value of each expression in its place."""
+
+    def value(place: re.Match[str]) -> str:
+        expression, _, form = place[1].partition(" ; ")
+        try:
+            return format(eval(expression, vars(worked_numbers)), form)
+        except Exception as error:
+            raise ValueError(f"{{{{{place[1]}}}}}: {error!r}") from error
+
+    return re.sub(r"\{\{(.+?)\}\}", value, template, flags=re.DOTALL)
+
+
+def page_of(template: str) -> str:
+    """Write the page of a template."""
+    return NOTE + filled((HERE / "templates" / template).read_text(encoding="utf-8"))
 
 
 def validation_page() -> str:
@@ -110,7 +125,9 @@ def readme() -> str:
     return f"{head}{DEMO_BEGINS}\n\n{demo_text()}\n{DEMO_ENDS}{tail}"
 
 
-PAGES = {
+PAGES: dict[Path, Callable[[], str]] = {
+    HERE / "model.md": partial(page_of, "model.md"),
+    HERE / "assumptions.md": partial(page_of, "assumptions.md"),
     HERE / "validation.md": validation_page,
     HERE / "parameters.md": parameters_page,
     HERE.parent / "README.md": readme,

@@ -16,7 +16,7 @@ from costmodel.plan import Plans
 from costmodel.shards import Shards
 from costmodel.workload import Floats, Ints, Kind, Operator, Workload
 
-HELD_SUM_BITS = 32  # partial sums in a chip's memory
+HELD_SUM_BITS = 32  # a partial sum that a leader adds to
 CANDIDATE_BYTES = 8.0  # a chip's best token of greedy decoding: index and score, 4 B each
 TOKEN_BYTES = 4.0  # the token decided on
 
@@ -253,16 +253,18 @@ def activation_peak_bytes(
 ) -> np.ndarray:
     """Largest number of activation bytes alive at once on a chip; shape (n, c).
 
-    Rows are worked on `row_tile` at a time. Whole are the input, the residual (the root keeps it),
-    the outgoing partial sum and one that arrives, and in attention the keys and values of all rows;
-    one tile has queries, scores, head outputs, or hidden columns of the FFN. Every chip is given
-    the room of a root. The LM head holds one token's activations and the chip's logits.
+    Rows are worked on `row_tile` at a time. Whole are the input, the residual (the root keeps it), a
+    leader's running sum at full width and a partial sum that arrives, and in attention the keys and
+    values of all rows; one tile has queries, scores, head outputs, or hidden columns of the FFN.
+    Every chip is given the room of a root. The LM head holds one token's activations and the chip's
+    logits.
     """
     m = workload.model
     s, a = workload.rows, m.activation_bytes
     tile = min(s, row_tile)
     whole = 2 * s * m.embedding * a
-    sums = (s * m.embedding * plans.partial_sum_bits / 8 * np.where(plans.n_chips > 1, 2, 1))[:, None]
+    bits = plans.partial_sum_bits + np.where(plans.n_chips > 1, HELD_SUM_BITS, 0)
+    sums = (s * m.embedding * bits / 8)[:, None]
     keys_values = 2 * s * shards.kv_heads * m.head_size * a
     scores = tile * shards.heads * (2 * m.head_size + workload.context) * a
     hidden = tile * shards.ffn_columns * (m.ffn_matrices - 1) * a

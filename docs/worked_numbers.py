@@ -1,0 +1,371 @@
+"""What the templates of docs/ compute with: every number in them is an expression over these names.
+
+Unless an argument says otherwise, a cost is that of tinyllama-42m, autoregressive, on siracusa-mipi with
+kernel set date2025, in groups of 4 with 8-bit sums: one block, in steady state.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from math import ceil as ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from costmodel import (
+    Accounting,
+    Costs,
+    Plan,
+    Plans,
+    Platform,
+    Workload,
+    evaluate,
+    load_platform,
+    load_workload,
+    shards,
+)
+from costmodel import effective_rates as effective_rates  # for the templates, like all "as" of the same name
+from costmodel import links as links
+from costmodel import operator_laws as operator_laws
+from costmodel.collectives import Hierarchy, hierarchy
+from costmodel.evaluate import Stage, stage
+from costmodel.hardware import platform_of
+from costmodel.memory import Regime
+from costmodel.parameters import Record, Sourced, built_in_names, load
+from costmodel.plan import MAX_CHIPS
+from costmodel.strategies import head_wise
+from costmodel.strategies.head_wise import Phase
+from costmodel.workload import Model, Operator
+from dse.console import shown_value
+from dse.validation import validate
+from dse.validation.date2025 import CHIPS as POWERS_OF_TWO
+
+BLOCK, BLOCK_HIDDEN = Accounting(scope="block"), Accounting(scope="block", prefetch="hidden")
+MODEL, MODEL_HIDDEN = Accounting(), Accounting(prefetch="hidden")
+MODEL_WITHOUT_HEAD = Accounting(head=False)
+
+TINY, PROMPT = load_workload("tinyllama-42m"), load_workload("tinyllama-42m", "prompt")
+LONG_PROMPT = load_workload("tinyllama-42m", "prompt", 2048)
+MOBILEBERT, STORIES = load_workload("mobilebert"), load_workload("stories260k")
+HEADS_64 = load_workload("tinyllama-42m-64h")
+HEADS_64_PROMPT = load_workload("tinyllama-42m-64h", "prompt")
+HEADS_64_OF_64 = replace(HEADS_64, model=HEADS_64.model.model_copy(update={"head_size": 64}))
+
+SIRACUSA = load_platform("siracusa-mipi", "date2025")
+SIMULATED = load_platform("siracusa-mipi", "pulp-gvsoc")
+RATES, LAWS = SIRACUSA.kernels, SIMULATED.kernels
+MCU, LINK = SIRACUSA.mcu, SIRACUSA.link
+SLOW_MESSAGES = replace(SIRACUSA, link=LINK.model_copy(update={"message_latency_s": 5e-6}))
+
+# Symbols as model.md lists them; W are the weights of a block, a byte each.
+E, H, H_KV, P = (getattr(TINY.model, name) for name in ("embedding", "heads", "kv_heads", "head_size"))
+F, M, L, V = (getattr(TINY.model, name) for name in ("ffn", "ffn_matrices", "layers", "vocabulary"))
+W, S, C = TINY.model.block_weights, TINY.rows, TINY.context
+n, f, R = MCU.n_cores, MCU.clock_hz, RATES.row_tile
+M_2, B_3 = MCU.l2.usable_bytes, MCU.l3.bandwidth_bytes_per_s
+
+MS, US, MJ, UJ, MW = 1e3, 1e6, 1e3, 1e6, 1e3  # milli or micro: seconds, joules and watts times this
+CHANGES = ["model latency, %", "model energy, %", "block latency, %"]
+
+
+def most(values: Any) -> float:
+    """Largest of an array, as of classes of chips; a number as it is."""
+    return float(np.max(np.asarray(values)))
+
+
+def costs(
+    n_chips: int | Iterable[int],
+    accounting: Accounting = BLOCK,
+    workload: Workload = TINY,
+    platform: Platform = SIRACUSA,
+    **decisions: int,
+) -> Costs:
+    """Cost one number of chips, or several."""
+    chips = [n_chips] if isinstance(n_chips, int) else n_chips
+    return evaluate(workload, platform, Plans.of(Plan(n_chips=n, **decisions) for n in chips), accounting)
+
+
+def latency(n_chips: int, *case: Any, **options: Any) -> float:
+    """Seconds of an inference."""
+    return most(costs(n_chips, *case, **options).latency_s)
+
+
+def energy(n_chips: int, *case: Any, **options: Any) -> float:
+    """Joules of an inference."""
+    return most(costs(n_chips, *case, **options).energy_j)
+
+
+def seconds(cause: str, n_chips: int, *case: Any, **options: Any) -> float:
+    """Seconds of an inference that one cause takes."""
+    return most(costs(n_chips, *case, **options).latency_by_cause_s[cause])
+
+
+def joules(cause: str, n_chips: int, *case: Any, **options: Any) -> float:
+    """Joules of an inference that one cause takes."""
+    return most(costs(n_chips, *case, **options).energy_by_cause_j[cause])
+
+
+def placed(field: str, n_chips: int, *case: Any, **options: Any) -> float:
+    """Bytes of a field of `Placement`, of the chip with most of them."""
+    return most(getattr(costs(n_chips, *case, **options).placement, field))
+
+
+def peak(n_chips: int, *case: Any, **options: Any) -> float:
+    """Activation bytes alive at once, of the chip with most of them."""
+    return most(costs(n_chips, *case, **options).activation_peak_bytes)
+
+
+def block_bytes(n_chips: int) -> float:
+    """Weights and cache of a block that a chip needs to run it, of a chip with most of them."""
+    placement = costs(n_chips).placement
+    return most(placement.block_exposed + placement.block_prefetched)
+
+
+def regime(*n_chips: int) -> str:
+    """Name the regime that some numbers of chips have in common."""
+    (common,) = set(costs(n_chips).regime.tolist())
+    return Regime(common).name.lower()
+
+
+def spilled(n_chips: int, workload: Workload) -> float:
+    """Bytes of activations that go out of L2 and come in again."""
+    return 2 * max(peak(n_chips, BLOCK, workload) - M_2, 0)
+
+
+def reloaded_keys_and_values(workload: Workload) -> int:
+    """Bytes of keys and values that one chip would load for all row tiles of a block but the first."""
+    m = workload.model
+    keys_and_values = 2 * workload.rows * m.kv_heads * m.head_size * m.activation_bits // 8
+    return (ceil(workload.rows / R) - 1) * keys_and_values
+
+
+def with_l2(usable_bytes: float) -> Platform:
+    """Give the platform with another L2."""
+    l2 = MCU.l2.model_copy(update={"size_bytes": usable_bytes + MCU.l2.reserve_bytes})
+    return replace(SIRACUSA, mcu=MCU.model_copy(update={"l2": l2}))
+
+
+def wider_tile() -> Platform:
+    """Give the platform with twice the rows in a tile."""
+    return replace(SIRACUSA, kernels=RATES.model_copy(update={"row_tile": 2 * R}))
+
+
+def head_late(n_chips: int) -> list[float]:
+    """Seconds by which each class of chips is late for the LM head."""
+    case = costs(n_chips, MODEL)
+    before = np.where(case.placement.regime == Regime.RESIDENT, L, 1) * case.on_chip_s
+    ahead, exposed = case.placement.head_prefetched / B_3, case.placement.head_exposed / B_3
+    return (exposed + np.maximum(ahead - before, 0))[0].tolist()
+
+
+def first_resident() -> int:
+    """Least number of chips that keep all blocks in L2."""
+    return 1 + int(np.argmax(costs(range(1, MAX_CHIPS + 1)).regime == Regime.RESIDENT))
+
+
+def first_below_linear(workload: Workload, chips: Sequence[int] = POWERS_OF_TWO) -> int:
+    """First number of chips whose speed-up is below it; the first of `chips` is 1."""
+    latency_s = costs(chips, BLOCK_HIDDEN, workload).latency_s
+    return chips[int(np.argmax(latency_s[0] / latency_s < chips))]
+
+
+def tree(n_chips: int, group_size: int = 4) -> Hierarchy:
+    """Hierarchy of one plan."""
+    return hierarchy(np.array([n_chips]), np.array([group_size]))
+
+
+def phases(n_chips: int, workload: Workload = TINY, **decisions: int) -> list[Phase]:
+    """Give the attention and the FFN phase of one plan."""
+    plans = Plans.of([Plan(n_chips=n_chips, **decisions)])
+    return head_wise.block(workload, shards.balanced(workload.model, plans.n_chips), plans)
+
+
+def operator(name: str, n_chips: int, workload: Workload = TINY) -> Operator:
+    """Look up an operator of a block by name."""
+    return next(o for phase in phases(n_chips, workload) for o in phase.shard if o.name == name)
+
+
+def head_stage(n_chips: int) -> Stage:
+    """Cost embedding and LM head without L3."""
+    plans = Plans.of([Plan(n_chips=n_chips)])
+    shares = shards.balanced(TINY.model, plans.n_chips)
+    return stage(SIRACUSA, plans, shares, tree(n_chips), head_wise.vocabulary(TINY, shares))
+
+
+def free_transfers(n_chips: int) -> float:
+    """Share of a block that L2-L1 transfers of sums on their way would take, with operator laws."""
+    shape = tree(n_chips)
+    transfers = len(phases(n_chips)) * (shape.hops[0] + shape.depth[0])
+    return transfers * operator_laws.dma_cycles(LAWS, S * E) / on_chip_cycles(n_chips)
+
+
+def own_narrowing(n_chips: int) -> float:
+    """Share of a block that narrowing a chip's own sums takes, with operator laws."""
+    return len(phases(n_chips)) * operator_laws.narrow_cycles(LAWS, MCU, S * E) / on_chip_cycles(n_chips)
+
+
+def on_chip_cycles(n_chips: int) -> float:
+    """Cycles of a block without L3, with operator laws."""
+    return f * most(costs(n_chips, platform=SIMULATED).on_chip_s)
+
+
+def macs(operators: Iterable[Operator]) -> int:
+    """Multiply-accumulates of operators."""
+    return sum(int(o.macs) for o in operators)
+
+
+def weight_bytes(operators: Iterable[Operator]) -> float:
+    """Bytes of weights of operators."""
+    return sum(float(o.weight_bytes) for o in operators)
+
+
+class ChipClass(NamedTuple):
+    """Chips that hold equal shares."""
+
+    n_chips: int
+    heads: int
+    ffn_columns: int
+    vocabulary_rows: int
+
+
+def classes(n_chips: int, workload: Workload = TINY) -> list[ChipClass]:
+    """List the classes of chips of a plan."""
+    shares = shards.balanced(workload.model, np.array([n_chips]))
+    columns = [getattr(shares, name)[0].tolist() for name in ChipClass._fields]
+    return [ChipClass(*row) for row in zip(*columns, strict=True) if row[0]]
+
+
+def class_list(n_chips: int) -> str:
+    """Show the classes of chips of a plan."""
+    return "; ".join(
+        f"{c.n_chips} x (h = {c.heads}, c = {c.ffn_columns}, v = {c.vocabulary_rows})"
+        for c in classes(n_chips)
+    )
+
+
+def heads_of_chips(n_chips: int, workload: Workload) -> str:
+    """List the query heads of chip after chip."""
+    return ", ".join(str(len(chip.heads)) for chip in shards.assignment(workload.model, n_chips))
+
+
+def kv_heads_held(n_chips: int, workload: Workload) -> int:
+    """Count the key/value heads on all chips, replicated ones as often as they are held."""
+    return sum(len(chip.kv_heads) for chip in shards.assignment(workload.model, n_chips))
+
+
+def table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """Format a Markdown table, up to the end of its last line."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def prefetch_table(*n_chips: int) -> str:
+    """Set one block with prefetches hidden beside one in steady state."""
+    rows = []
+    for chips in n_chips:
+        hidden, steady = latency(chips, BLOCK_HIDDEN), latency(chips)
+        speedups = latency(1, BLOCK_HIDDEN) / hidden, latency(1) / steady
+        rows.append(
+            [str(chips), *(f"{s * MS:.3f} ms" for s in (hidden, steady)), *(f"{s:.1f}" for s in speedups)]
+        )
+    return table(["chips", "block, hidden", "block, steady", "speed-up, hidden", "speed-up, steady"], rows)
+
+
+def shown(entry: Sourced) -> list[str]:
+    """Show value and unit of an entry, its range, and its status."""
+    value = str(entry.value).lower() if isinstance(entry.value, bool) else str(entry.value)
+    span = "none stated" if entry.low is None else f"{entry.low:g} .. {entry.high:g}"
+    return [f"{value} {entry.unit}" if entry.unit else value, span, entry.status]
+
+
+def uncertain(record: Record) -> Iterator[tuple[str, Sourced]]:
+    """Give the assumed and fitted values of a record by key."""
+    return ((key, entry) for key, entry in record.values() if entry.status in ("assumed", "fitted"))
+
+
+def uncertain_values(status: str) -> int:
+    """Count the values of the platform that have a status."""
+    return sum(entry.status == status for record in SIRACUSA.records for _, entry in uncertain(record))
+
+
+def platform_with(record: Record, key: str, value: float) -> Platform:
+    """Give the platform with another value in one of its records."""
+    data = copy.deepcopy(record.data)
+    *path, last = key.split(".")
+    entries = data
+    for part in path:
+        entries = entries[part]
+    entries[last]["value"] = value
+    changed = replace(record, data=data)
+    return platform_of(tuple(changed if r is record else r for r in SIRACUSA.records))
+
+
+def costs_of_eight(platform: Platform) -> np.ndarray:
+    """Give what `CHANGES` are of: the model in steady state, a block with prefetches hidden."""
+    whole, block = costs(8, MODEL, TINY, platform), costs(8, BLOCK_HIDDEN, TINY, platform)
+    return np.concatenate([whole.latency_s, whole.energy_j, block.latency_s])
+
+
+def sensitivity(record: Record, key: str, entry: Sourced) -> list[str]:
+    """Say by how many percent each cost of 8 chips changes when a value goes to its low and high end."""
+    if entry.low is None or entry.high is None:
+        return ["-"] * len(CHANGES)
+    ends = (int(end) if entry.unit is None else end for end in (entry.low, entry.high))
+    low, high = (
+        100 * (costs_of_eight(platform_with(record, key, end)) / costs_of_eight(SIRACUSA) - 1) for end in ends
+    )
+    return [f"{a:+z.1f} .. {b:+z.1f}" for a, b in zip(low, high, strict=True)]
+
+
+def platform_table() -> str:
+    """List the platform's uncertain values with what hangs on each."""
+    return table(
+        ["parameter", "value", "low .. high", "status", *CHANGES, "reason"],
+        [
+            [
+                f"`{record.kind}/{record.name}` `{key}`",
+                *shown(entry),
+                *sensitivity(record, key, entry),
+                entry.reason or "",
+            ]
+            for record in SIRACUSA.records
+            for key, entry in uncertain(record)
+        ],
+    )
+
+
+def model_table() -> str:
+    """List the models' uncertain values, equal ones in one row."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for name in built_in_names("model"):
+        for key, entry in uncertain(load("model", name)):
+            models.setdefault((key, *shown(entry), entry.reason or ""), []).append(name)
+    order = list(Model.model_fields)
+    rows = sorted(models.items(), key=lambda row: (order.index(row[0][0].split(".")[0]), row[0][0], row[1]))
+    return table(
+        ["key", "value", "low .. high", "status", "models", "reason"],
+        [
+            [f"`{key}`", value, span, status, ", ".join(names), reason]
+            for (key, value, span, status, reason), names in rows
+        ],
+    )
+
+
+def calibration_table() -> str:
+    """Set the paper's rows that took part in the fit beside the model's."""
+    rows = [row for row in validate() if row.fitted and row.source.startswith("bochem2025")]
+    return table(
+        ["quantity", "published", "model", "error", "source"],
+        [
+            [
+                row.quantity,
+                shown_value(row.published, row.unit),
+                shown_value(row.model, row.unit),
+                f"{row.error:+.1%}",
+                f"`{row.source}`",
+            ]
+            for row in rows
+        ],
+    )
