@@ -121,4 +121,5 @@ def per_plan(costs: Costs) -> dict[str, np.ndarray]:
     arrays |= {f"latency {cause}": array for cause, array in costs.latency_by_cause_s.items()}
     arrays |= {f"energy {cause}": array for cause, array in costs.energy_by_cause_j.items()}
     arrays |= {f"demand {name}": demand for name, (demand, _) in costs.demands.items()}
-    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+    shape = costs.n_chips.shape
+    return {name: array for name, array in arrays.items() if getattr(array, "shape", None) == shape}

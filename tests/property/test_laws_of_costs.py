@@ -110,7 +110,6 @@ def test_a_batch_equals_its_rows_evaluated_one_by_one(
     together = per_plan(evaluate(workload, platform, batch, counted))
     alone = [per_plan(evaluate(workload, platform, Plans.of([plan]), counted)) for plan in batch]
     for name, array in together.items():
-        assert array.shape == (len(batch),), name
         np.testing.assert_array_equal(array, np.concatenate([row[name] for row in alone]), name)
 
 
@@ -171,9 +170,7 @@ def test_no_cost_is_negative(
 ) -> None:
     costs = evaluate(workload, platform, batch, counted)
     for name, array in per_plan(costs).items():
-        # Idle time is a difference of sums, so it is 0 within rounding where no chip waits.
-        least = -ROUNDING * costs.n_chips * costs.latency_s * platform.mcu.idle_power_w
-        assert (array >= (least if name == "energy idle" else 0)).all(), name
+        assert (array >= 0).all(), name
 
 
 @pytest.mark.parametrize("kernels", KERNEL_SETS)

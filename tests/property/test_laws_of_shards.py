@@ -4,9 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costmodel import Plan, Plans, Platform, Workload
-from costmodel.evaluate import evaluate, placed
-from costmodel.memory import Placement, Regime
+from costmodel import Costs, Plan, Plans, Platform, Workload, evaluate
+from costmodel.memory import Regime
 from costmodel.plan import MAX_CHIPS
 from costmodel.shards import Shards, assignment, balanced
 from costmodel.strategies import head_wise
@@ -128,51 +127,79 @@ def test_each_row_of_the_lm_head_is_multiplied_on_one_chip(workload: Workload) -
     assert (done == workload.model.vocabulary * workload.model.embedding).all()
 
 
-def place(workload: Workload, platform: Platform, batch: Plans) -> tuple[Shards, Placement]:
-    shards = balanced(workload.model, batch.n_chips)
-    return shards, placed(workload, platform, batch, shards, with_head=True)
+def block_bytes(costs: Costs, workload: Workload) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes of a block's weights and of its keys and values, by class."""
+    model, shards = workload.model, costs.shards
+    weights = np.asarray(sum(head_wise.matrices(workload, shards).values()))
+    return weights, 2 * shards.kv_heads * model.head_size * model.activation_bytes * workload.cached_tokens
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_a_block_loads_each_byte_once_or_once_a_row_tile(
     workload: Workload, platform: Platform, batch: Plans
 ) -> None:
-    shards, placement = place(workload, platform, batch.canonical())
-    weights = sum(head_wise.matrices(workload, shards).values())
-    token = 2 * shards.kv_heads * workload.model.head_size * workload.model.activation_bytes
-    read = token * (workload.context if workload.reads_cache else 0)
+    costs = evaluate(workload, platform, batch)
+    weights, cache = block_bytes(costs, workload)
+    read = cache if workload.reads_cache else 0 * cache
     tiles = -(-workload.rows // platform.kernels.row_tile)
-    loads = placement.block_exposed + placement.block_prefetched
-    due = [np.zeros(weights.shape), weights + read, weights * tiles + read]
-    np.testing.assert_allclose(loads, np.choose(placement.regime, due), rtol=1e-12)
-    assert (placement.block_prefetched[placement.regime != Regime.PREFETCHED] == 0).all()
+    spilled = np.maximum(costs.activation_peak_bytes - platform.mcu.l2.usable_bytes, 0)
+    due = [0 * weights, weights + read, weights * tiles + read + 2 * spilled]
+    moved = costs.placement.block_exposed + costs.placement.block_prefetched
+    np.testing.assert_allclose(moved, np.choose(costs.placement.regime, due), rtol=1e-12)
+    assert (costs.placement.block_prefetched[costs.placement.regime != Regime.PREFETCHED] == 0).all()
+
+
+@given(workload=workloads(), platform=platforms(), batch=plans())
+def test_a_chip_that_does_not_hold_its_blocks_stores_new_keys_and_values(
+    workload: Workload, platform: Platform, batch: Plans
+) -> None:
+    costs = evaluate(workload, platform, batch)
+    _, cache = block_bytes(costs, workload)
+    new = cache * workload.rows / max(workload.cached_tokens, 1)
+    resident = costs.placement.regime == Regime.RESIDENT
+    np.testing.assert_allclose(costs.placement.block_stored, np.where(resident, 0, new), rtol=1e-12)
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_the_lm_head_stays_or_is_loaded_once(workload: Workload, platform: Platform, batch: Plans) -> None:
-    shards, placement = place(workload, platform, batch.canonical())
-    head = shards.vocabulary_rows * workload.model.embedding * workload.model.weight_bytes
-    assert ((placement.head_traffic == 0) | np.isclose(placement.head_traffic, head, rtol=1e-12)).all()
-    assert (placement.head_traffic[placement.regime > 0] == head[placement.regime > 0]).all()
+    costs = evaluate(workload, platform, batch)
+    head = costs.shards.vocabulary_rows * workload.model.embedding * workload.model.weight_bytes
+    loaded = costs.placement.head_traffic
+    assert (np.isclose(loaded, head, rtol=1e-12, atol=0) | (loaded == 0)).all()
+    off_chip = costs.placement.regime != Regime.RESIDENT
+    np.testing.assert_allclose(loaded[off_chip], head[off_chip], rtol=1e-12)
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_what_a_chip_holds_in_l2_is_no_more_than_is_usable(
     workload: Workload, platform: Platform, batch: Plans
 ) -> None:
-    _, placement = place(workload, platform, batch.canonical())
-    assert (placement.l2 <= platform.mcu.l2.usable_bytes).all()
+    costs = evaluate(workload, platform, batch)
+    assert (costs.placement.l2 <= platform.mcu.l2.usable_bytes).all()
+    assert (costs.l2_footprint_bytes == np.max(costs.placement.l2, axis=-1)).all()
+
+
+@given(workload=workloads(), platform=platforms(), batch=plans())
+def test_what_is_prefetched_fits_beside_the_running_block_and_its_activations(
+    workload: Workload, platform: Platform, batch: Plans
+) -> None:
+    costs = evaluate(workload, platform, batch)
+    weights, cache = block_bytes(costs, workload)
+    running = weights + (cache if workload.reads_cache else 0) + costs.activation_peak_bytes
+    found, room = costs.placement, platform.mcu.l2.usable_bytes
+    ahead = np.maximum(found.block_prefetched, found.head_prefetched)
+    held = np.where(found.regime == Regime.PREFETCHED, running + ahead, 0)
+    assert (held <= room * (1 + 1e-12)).all()
+    assert ((running > room) == (found.regime == Regime.STREAMED))[found.regime != Regime.RESIDENT].all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_what_l2_does_not_hold_l3_does(workload: Workload, platform: Platform, batch: Plans) -> None:
-    shards, placement = place(workload, platform, batch.canonical())
-    model = workload.model
-    token = 2 * shards.kv_heads * model.head_size * model.activation_bytes
-    weights = sum(head_wise.matrices(workload, shards).values())
-    blocks = model.layers * (weights + token * workload.cached_tokens)
-    assert (placement.l3 >= np.where(placement.regime == Regime.RESIDENT, 0, blocks)).all()
-    assert (placement.l2 >= np.where(placement.regime == Regime.RESIDENT, blocks, 0)).all()
+    costs = evaluate(workload, platform, batch)
+    blocks = workload.model.layers * np.add(*block_bytes(costs, workload))
+    resident = costs.placement.regime == Regime.RESIDENT
+    assert (costs.placement.l2 >= np.where(resident, blocks + costs.activation_peak_bytes, 0)).all()
+    assert (costs.placement.l3 >= np.where(resident, 0, blocks)).all()
 
 
 @settings(max_examples=150)

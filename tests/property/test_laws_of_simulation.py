@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from costmodel import Accounting, Plan, Plans, evaluate, load_workload
 from costmodel.collectives import hierarchy, tree_bytes, tree_s
+from costmodel.compute import accumulate_s, narrow_s, root_s
 from costmodel.hardware import Link
 from costmodel.links import message_s
+from costmodel.strategies import head_wise
 from costmodel.streaming import WARM, Timeline
 from tests.strategies import KERNEL_SETS
 
 MESSAGE_S, ADDING_S, PAYLOAD = 3.0, 5.0, 40
 LINK = KERNEL_SETS["date2025"].link
+TIMED, TINY = KERNEL_SETS["pulp-gvsoc"], load_workload("tinyllama-42m")
 TREES = [(n, group) for n in range(1, 65) for group in range(2, max(n, 2) + 1)]
 
 
@@ -39,12 +43,15 @@ def messages_down(n_chips: int, group_size: int) -> list[Message]:
     return [(leader, chip) for level in reversed(levels(n_chips, group_size)) for chip, leader in level]
 
 
-def run(messages: list[Message], n_chips: int, message_s: float, receiver_s: float) -> list[float]:
+def run(
+    messages: list[Message], n_chips: int, message_s: float, adding_s: float = 0.0, narrowing_s: float = 0.0
+) -> list[float]:
     """Time at which each chip is done, when it handles its messages in order, one at a time.
 
-    A message starts once it is next for both its ends; the receiver works for `receiver_s` after it.
+    A message starts once it is next for both its ends. The receiver adds it to its own sum; a chip
+    that has added narrows before it sends.
     """
-    clock = [0.0] * n_chips
+    clock, added = [0.0] * n_chips, [False] * n_chips
     queue: list[deque[int]] = [deque() for _ in range(n_chips)]
     for i, ends in enumerate(messages):
         for chip in ends:
@@ -57,8 +64,9 @@ def run(messages: list[Message], n_chips: int, message_s: float, receiver_s: flo
         sender, receiver = messages[queue[chip][0]]
         if queue[sender][0] != queue[receiver][0]:
             continue
-        start = max(clock[sender], clock[receiver])
-        clock[sender], clock[receiver] = start + message_s, start + message_s + receiver_s
+        narrowed = clock[sender] + (narrowing_s if added[sender] else 0.0)
+        sent = max(narrowed, clock[receiver]) + message_s
+        clock[sender], clock[receiver], added[receiver] = sent, sent + adding_s, True
         queue[sender].popleft()
         queue[receiver].popleft()
         ready += (sender, receiver)
@@ -86,7 +94,7 @@ def test_the_link_of_the_simulation_has_packets_headers_and_latency(link: Link) 
 def test_reduce_takes_as_long_as_its_simulation(link: Link) -> None:
     n, group = np.array(TREES).T
     closed = tree_s(link, hierarchy(n, group), PAYLOAD)
-    done = [run(messages_up(*tree), tree[0], MESSAGE_S, 0.0) for tree in TREES]
+    done = [run(messages_up(*tree), tree[0], MESSAGE_S) for tree in TREES]
     assert closed.tolist() == [max(clock) for clock in done]
     assert closed.tolist() == [clock[0] for clock in done], "the root is the last to be done"
 
@@ -101,7 +109,7 @@ def test_reduce_with_adding_takes_as_long_as_its_simulation(link: Link) -> None:
 def test_broadcast_takes_as_long_as_its_simulation(link: Link) -> None:
     n, group = np.array(TREES).T
     closed = tree_s(link, hierarchy(n, group), PAYLOAD)
-    assert closed.tolist() == [max(run(messages_down(*tree), tree[0], MESSAGE_S, 0.0)) for tree in TREES]
+    assert closed.tolist() == [max(run(messages_down(*tree), tree[0], MESSAGE_S)) for tree in TREES]
 
 
 def test_tree_moves_as_many_bytes_as_its_simulation(link: Link) -> None:
@@ -114,6 +122,36 @@ def test_tree_moves_as_many_bytes_as_its_simulation(link: Link) -> None:
 def test_depth_is_the_number_of_times_that_leaders_regroup() -> None:
     n, group = np.array(TREES).T
     assert hierarchy(n, group).depth.tolist() == [len(levels(*tree)) for tree in TREES]
+
+
+def test_relays_are_the_messages_whose_sender_has_added_to_its_sum() -> None:
+    n, group = np.array(TREES).T
+    counted = []
+    for tree in TREES:
+        ends = messages_up(*tree)
+        counted.append(sum(sender in {receiver for _, receiver in ends} for sender, _ in ends))
+    assert hierarchy(n, group).relays.tolist() == counted
+
+
+def simulated_synchronisation_s(tree: tuple[int, int]) -> tuple[float, float]:
+    """Simulate a reduction, the root's work and a broadcast; with and without narrowing by leaders."""
+    adding, narrowing = accumulate_s(TIMED, 512), narrow_s(TIMED, 512)
+    message = message_s(TIMED.link, 512)
+    rest = root_s(TIMED, head_wise.root_work(TINY)) + max(run(messages_down(*tree), tree[0], message))
+    with_it, without = (max(run(messages_up(*tree), tree[0], message, adding, x)) for x in (narrowing, 0.0))
+    return with_it + rest, without + rest
+
+
+def test_both_synchronisations_of_a_block_take_as_long_as_their_simulation() -> None:
+    batch = Plans.of(Plan(n_chips=n, group_size=group) for n, group in TREES)
+    costs = evaluate(TINY, TIMED, batch, Accounting(scope="block"))
+    closed = costs.latency_by_cause_s["root"] + costs.latency_by_cause_s["link"]
+    simulated, without = 2 * np.array([simulated_synchronisation_s(tree) for tree in TREES]).T
+    # A second leader that is as late as the first exists where the second group of each level is full.
+    full = np.array([n >= 2 * group ** (len(levels(n, group)) - 1) for n, group in TREES])
+    np.testing.assert_allclose(closed[full], simulated[full], rtol=1e-12)
+    assert (simulated <= closed * (1 + 1e-12)).all()
+    assert (without <= simulated).all()
 
 
 Phase = tuple[int, int, int]

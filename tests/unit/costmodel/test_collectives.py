@@ -27,6 +27,15 @@ def test_hops_and_depth_of_known_trees(n_chips: int, group_size: int, hops: int,
     assert (shape.hops.tolist(), shape.depth.tolist()) == ([hops], [depth])
 
 
+@pytest.mark.parametrize(
+    ("n_chips", "relays", "relay_hops"),
+    [(1, 0, 0), (4, 0, 0), (5, 0, 0), (6, 1, 1), (8, 1, 1), (16, 3, 1), (17, 3, 1), (18, 4, 2), (64, 15, 2)],
+)
+def test_leaders_that_have_added_send_on(n_chips: int, relays: int, relay_hops: int) -> None:
+    shape = hierarchy(np.array([n_chips]), np.array([4]))
+    assert (shape.relays.tolist(), shape.relay_hops.tolist()) == ([relays], [relay_hops])
+
+
 def test_trees_of_a_batch_do_not_touch_its_arrays() -> None:
     n, group = np.array([1, 8, 64]), np.array([4, 4, 4])
     hierarchy(n, group)

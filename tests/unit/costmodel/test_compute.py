@@ -17,9 +17,10 @@ def test_seconds_are_cycles_over_the_clock(siracusa: Platform, simulated: Platfo
         assert compute.shard_s(halved, WORK) == 2 * compute.shard_s(platform, WORK) > 0
         assert compute.root_s(halved, WORK[1:]) == 2 * compute.root_s(platform, WORK[1:])
         assert compute.accumulate_s(halved, 512) == 2 * compute.accumulate_s(platform, 512)
+        assert compute.narrow_s(halved, 512) == 2 * compute.narrow_s(platform, 512)
     assert compute.shard_s(siracusa, WORK) == pytest.approx(40 * 64 * 32 / 7.95 / 5e8, rel=1e-14)
     assert compute.root_s(simulated, WORK[1:]) > 0
-    assert compute.accumulate_s(simulated, 512) > 0
+    assert compute.narrow_s(simulated, 512) > compute.accumulate_s(simulated, 512) > 0
 
 
 def test_power_is_that_of_the_busy_cores(siracusa: Platform, simulated: Platform) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from costmodel import Accounting, Plan, Plans, Platform, Violation, Workload, evaluate
+from costmodel import Accounting, Plan, Plans, Platform, Violation, Workload, evaluate, load_workload
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from tests.strategies import changed
 
@@ -10,7 +10,7 @@ BOTH = Plans.of([Plan(n_chips=1), Plan(n_chips=8)])
 
 def test_a_violation_says_resource_demand_and_limit() -> None:
     violation = Violation(resource="L3", demand=41.6e6, limit=16e6, unit="B")
-    assert str(violation) == "L3 needs 41.60 MB on a chip, 16.00 MB are usable"
+    assert str(violation) == "L3 needs 41,600.0 kB on a chip, 16,000.0 kB are usable"
 
 
 def test_a_plan_that_does_not_fit_is_data(tinyllama: Workload, siracusa: Platform) -> None:
@@ -48,8 +48,6 @@ def test_causes_are_those_broken_down(tinyllama: Workload, siracusa: Platform) -
 
 @pytest.mark.parametrize("tokens", [1, 16])
 def test_throughput_counts_all_tokens_of_an_inference(siracusa: Platform, tokens: int) -> None:
-    from costmodel import load_workload
-
     workload = load_workload("tinyllama-42m", "prompt", tokens)
     costs = evaluate(workload, siracusa, BOTH)
     np.testing.assert_allclose(costs.throughput_tokens_per_s, tokens / costs.latency_s, rtol=1e-15)

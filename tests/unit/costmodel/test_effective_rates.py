@@ -37,7 +37,8 @@ def test_the_root_keeps_each_row_on_one_core(siracusa: Platform, rows: int, rows
     assert cycles == pytest.approx(rows_a_core * 512 * 60.6, rel=1e-14)
 
 
-def test_adding_partial_sums_is_inside_the_cost_of_the_root(siracusa: Platform) -> None:
+def test_adding_and_narrowing_partial_sums_is_inside_the_cost_of_the_root(siracusa: Platform) -> None:
+    assert rates.narrow_cycles(siracusa.kernels, siracusa.mcu, 512) == 0
     assert rates.accumulate_cycles(siracusa.kernels, siracusa.mcu, 512) == 0
 
 

@@ -176,7 +176,7 @@ def test_a_missing_key_is_named_and_has_no_default(copy_of: Copy, old: str, new:
         ),
         (
             'value = 2, unit = "MiB"',
-            'value = 0.2, unit = "MiB"',
+            'value = 200, unit = "KiB"',
             "key 'l2': the reserve leaves nothing usable",
         ),
     ],
@@ -242,3 +242,45 @@ def test_a_platform_with_an_unknown_part_is_refused(copy_of: Copy) -> None:
     assert fault(lambda: load_platform(path)).startswith("unknown link 'mippi'; did you mean 'mipi'?")
     path = copy_of("platform/siracusa-mipi", "kernels = ", "kernel = ")
     assert "unknown key 'kernel'; did you mean 'kernels'?" in fault(lambda: load_platform(path))
+
+
+@pytest.mark.xfail(strict=True, reason="the list of forms is asked for a key that cannot be hashed")
+@pytest.mark.parametrize("form", ['["effective_rates"]', '{ value = "effective_rates" }'])
+def test_a_form_that_is_no_word_is_refused(copy_of: Copy, form: str) -> None:
+    path = copy_of("kernels/date2025", '"effective_rates"', form)
+    assert "key 'form'" in fault(lambda: kernel_set(load("kernels", path)))
+
+
+@pytest.mark.xfail(strict=True, reason="an OSError passes through is_file")
+def test_a_path_too_long_for_the_file_system_is_refused() -> None:
+    with pytest.raises(ParameterError):
+        load("mcu", "a" * 5000 + ".toml")
+
+
+@pytest.mark.xfail(strict=True, reason="tomllib raises a bare ValueError beyond 4300 digits")
+def test_a_whole_number_of_too_many_digits_is_refused(copy_of: Copy) -> None:
+    path = copy_of("mcu/siracusa", "value = 500,", f"value = 5{'0' * 5000},")
+    assert fault(lambda: load("mcu", path))
+
+
+@pytest.mark.xfail(strict=True, reason="keys inside a value are not compared with the known ones")
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("value = 500", "valeu = 500", "did you mean 'value'?"),
+        ('source = "bochem2025"', 'sourec = "bochem2025"', "did you mean 'source'?"),
+        ("low = 360", "lwo = 360", "did you mean 'low'?"),
+    ],
+)
+def test_an_unknown_key_of_a_value_gets_the_nearest_one(copy_of: Copy, old: str, new: str, said: str) -> None:
+    assert said in mcu_fault(copy_of("mcu/siracusa", old, new))
+
+
+@pytest.mark.xfail(strict=True, reason="keys inside a value are shown as they are")
+def test_an_unknown_key_of_a_value_stays_on_one_line(copy_of: Copy) -> None:
+    assert mcu_fault(copy_of("mcu/siracusa", "value = 500", '"a\\nb" = 1, value = 500'))
+
+
+@pytest.mark.xfail(strict=True, reason="the whole bare value is repeated")
+def test_a_long_bare_value_is_cut_short(copy_of: Copy) -> None:
+    assert mcu_fault(copy_of("mcu/siracusa", CLOCK, f'clock = "{"x" * 5000}" # '))

@@ -90,18 +90,31 @@ def test_matrices_of_one_of_eight_chips(tinyllama: Workload) -> None:
 @pytest.mark.parametrize(
     ("model", "request_kind", "n_chips", "bits", "peak"),
     [
-        ("tinyllama-42m", "autoregressive", 1, 8, 512 + 2048 + 512),
-        ("tinyllama-42m", "autoregressive", 8, 8, 512 + (4 * 64 + 128) + 2 * 512),
-        ("tinyllama-42m", "autoregressive", 8, 32, 512 + (4 * 64 + 128) + 2 * 2048),
-        ("mobilebert", "encoder", 4, 8, 268 * (512 + 4 * 128 + 268 + 2 * 512)),
-        ("stories42m", "prompt", 1, 8, 16 * (512 + 2 * 1376 + 512)),
+        ("tinyllama-42m", "autoregressive", 1, 8, 3 * 512 + 2 * 512 + 8 * (2 * 64 + 128)),
+        ("tinyllama-42m", "autoregressive", 8, 8, (2 + 1 + 4) * 512 + 2 * 64 + (2 * 64 + 128)),
+        ("tinyllama-42m", "autoregressive", 8, 32, (2 + 4 + 4) * 512 + 2 * 64 + (2 * 64 + 128)),
+        ("mobilebert", "encoder", 4, 8, 268 * (7 * 512 + 2 * 128) + 32 * (2 * 128 + 268)),
+        ("stories42m", "prompt", 1, 8, 16 * (3 * 512 + 2 * 1376)),
     ],
 )
 def test_activation_peaks(model: str, request_kind: str, n_chips: int, bits: int, peak: int) -> None:
     workload = load_workload(model, request_kind)
     plans = Plans.of([Plan(n_chips=n_chips, partial_sum_bits=bits)])
-    found = head_wise.activation_peak_bytes(workload, balanced(workload.model, plans.n_chips), plans)
-    assert np.max(found) == peak
+    shards = balanced(workload.model, plans.n_chips)
+    assert np.max(head_wise.activation_peak_bytes(workload, shards, plans, 32, with_head=False)) == peak
+
+
+def test_the_head_holds_one_token_and_the_logits_of_its_rows(tinyllama: Workload) -> None:
+    shards = balanced(tinyllama.model, EIGHT.n_chips)
+    found = head_wise.activation_peak_bytes(tinyllama, shards, EIGHT, 32, with_head=True)
+    assert found.tolist() == [[512 + 4000]]
+
+
+def test_sums_are_narrowed_only_when_they_travel_narrower_than_they_are_held(tinyllama: Workload) -> None:
+    plans = Plans.of(Plan(n_chips=8, partial_sum_bits=bits) for bits in (8, 16, 32))
+    for phase in block(tinyllama, plans):
+        assert phase.narrowed.tolist() == [True, True, False]
+        assert phase.shard[-2].elements.tolist() == [[512], [512], [0]]
 
 
 def test_the_embedding_is_reduced_like_a_half_block_and_the_head_sends_one_candidate(

@@ -49,6 +49,13 @@ def test_a_norm_splits_one_row_and_keeps_several_whole() -> None:
     np.testing.assert_allclose(found, [one, whole, whole], rtol=1e-14)
 
 
+def test_a_norm_that_is_split_takes_whole_units_of_four_elements() -> None:
+    def cycles(length: int) -> float:
+        return float(laws.norm_cycles(RULES.rmsnorm, CORES, 1, length))
+
+    assert cycles(9) == cycles(12) < cycles(13)
+
+
 def test_a_softmax_gives_few_rows_teams_of_cores() -> None:
     def team(size: int) -> float:
         return 362.47 + 48.715 * 128 / size + 15.141 * size
@@ -153,6 +160,13 @@ def test_an_operator_without_elements_takes_no_time() -> None:
         assert nothing == 0 < something
 
 
+def test_a_product_over_no_depth_takes_no_time() -> None:
+    depth = np.array([0, 64])
+    product = operator(Kind.MATMUL, 1, 512, depth=depth, weight_bytes=512.0 * depth)
+    nothing, something = laws.shard_cycles(RULES, MCU, [product])
+    assert nothing == 0 < something
+
+
 def test_a_chip_without_work_beside_one_with_work_does_not_change_its_time() -> None:
     def work(columns: Any) -> list[Operator]:
         return [
@@ -205,6 +219,7 @@ def test_root_work_is_steps_with_overhead() -> None:
     cycles = 2 * 120 + 130.839 + 24.005 * 4 + 148.004 + 17.819 * 4
     assert laws.root_cycles(RULES, MCU, work) == pytest.approx(cycles, rel=1e-14)
     assert laws.accumulate_cycles(RULES, MCU, 512) == pytest.approx(120 + 140.971 + 8.92 * 64, rel=1e-14)
+    assert laws.narrow_cycles(RULES, MCU, 512) == pytest.approx(120 + 148.004 + 17.819 * 64, rel=1e-14)
 
 
 @pytest.mark.parametrize(("rows", "cores"), [(1, 8), (2, 2), (7, 7), (8, 8), (300, 8)])

@@ -42,7 +42,7 @@ def test_the_dma_runs_ahead_during_a_step() -> None:
 
 
 def test_only_two_tiles_are_brought_ahead() -> None:
-    assert run(WARM, (1, 10, 5), (1000,), (4, 10, 1)) == 1005 + 1 + 1 + 9 + 1 + 1
+    assert run(WARM, (1, 10, 5), (1000,), (4, 10, 1)) == 1006 + 10 + 10 + 1
 
 
 def test_a_step_takes_its_cycles() -> None:

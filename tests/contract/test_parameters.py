@@ -1,0 +1,246 @@
+"""What every built-in parameter file keeps to."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+
+import costmodel
+from costmodel import Platform, effective_rates, load_platform, load_workload, operator_laws
+from costmodel.compute import FORM_MODULES
+from costmodel.hardware import Link, Mcu, PlatformFile
+from costmodel.kernel_sets import FORMS, OperatorLaws, kernel_set
+from costmodel.parameters import KINDS, Record, built_in_names, load, validate
+from costmodel.parameters.files import BUILT_IN
+from costmodel.parameters.quantity import Sourced
+from costmodel.plan import DECISIONS, Plan, Plans
+from costmodel.workload import REQUEST_KINDS, Kind, Model, Operator
+
+FILES = [(kind, name) for kind in KINDS for name in built_in_names(kind)]
+VALUES: list[tuple[str, Sourced]] = [
+    (f"{kind}/{name} {key}", value) for kind, name in FILES for key, value in load(kind, name).values()
+]
+BIBLIOGRAPHY = (BUILT_IN / "references.bib").read_text()
+MODELS = built_in_names("model")
+WORDS = {"description", "default_request", "form", "mcu", "link", "kernels"}
+
+
+def built(record: Record) -> BaseModel:
+    """Build what the record describes."""
+    if record.kind == "kernels":
+        return kernel_set(record)
+    schemas = {"mcu": Mcu, "link": Link, "platform": PlatformFile, "model": Model}
+    return validate(schemas[record.kind], record.data, record.path)
+
+
+def leaves(data: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Give the dotted keys that hold anything but a table."""
+    for key, entry in data.items():
+        if isinstance(entry, dict) and "value" not in entry:
+            yield from leaves(entry, f"{prefix}{key}.")
+        elif not isinstance(entry, dict):
+            yield prefix + key
+
+
+def test_there_are_files_of_every_kind() -> None:
+    assert {kind for kind, _ in FILES} == set(KINDS)
+    assert {path.parent.name for path in BUILT_IN.rglob("*.toml")} == set(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES)
+def test_every_file_is_read_and_described(kind: Any, name: str) -> None:
+    assert len(built(load(kind, name)).description) > 20
+
+
+@pytest.mark.parametrize("name", built_in_names("platform"))
+def test_every_platform_is_read_with_its_parts(name: str) -> None:
+    assert load_platform(name).name == name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_request_of_a_model_is_read(name: str) -> None:
+    model = load_workload(name).model
+    assert set(model.requests) <= set(REQUEST_KINDS)
+    for request, tokens in model.requests.items():
+        assert load_workload(name, request).n_tokens == tokens
+
+
+@pytest.mark.parametrize(("kind", "name"), FILES)
+def test_every_number_has_a_source(kind: Any, name: str) -> None:
+    assert set(leaves(load(kind, name).data)) <= WORDS
+
+
+@pytest.mark.parametrize(("key", "value"), VALUES, ids=[key for key, _ in VALUES])
+def test_every_value_says_where_it_comes_from(key: str, value: Sourced) -> None:
+    assert re.search(rf"^@\w+{{{re.escape(value.source)},$", BIBLIOGRAPHY, re.M), value.source
+    assert value.where.strip()
+    if value.status == "assumed":
+        assert (value.reason or "").strip()
+    if value.source == "none":
+        assert value.status == "assumed"
+    if isinstance(value.value, float):
+        assert value.unit
+
+
+def test_every_reference_is_used_and_given_once() -> None:
+    given = re.findall(r"^@\w+{(\w+),$", BIBLIOGRAPHY, re.M)
+    assert len(given) == BIBLIOGRAPHY.count("\n@") + 1
+    assert sorted(given) == sorted({value.source for _, value in VALUES})
+
+
+def test_at_most_six_values_are_fitted() -> None:
+    fitted = {(key, value.value) for key, value in VALUES if value.status == "fitted"}
+    assert 0 < len(fitted) <= 6
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, value in VALUES if value.status == "fitted"]
+)
+def test_a_fitted_value_lies_inside_its_bounds_and_names_its_cases(key: str, value: Sourced) -> None:
+    assert value.fitted_on
+    assert all(case.strip() for case in value.fitted_on)
+    assert value.low is not None
+    assert value.high is not None
+    assert value.low < value.value < value.high
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("stories42m", 41_680_896),
+        ("stories15m", 15_187_968),
+        ("stories110m", 109_510_656),
+        ("stories260k", 259_328),
+        ("tinyllama-42m", 41_549_824),
+        ("tinyllama-42m-64h", 41_549_824),
+        ("mobilebert", 37_748_736),
+    ],
+)
+def test_models_have_as_many_weights_as_counted_by_hand(name: str, weights: int) -> None:
+    model = load_workload(name).model
+    assert model.vocabulary_weights + model.layers * model.block_weights == weights
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if re.search(r"\d[km]", name)])
+def test_models_have_as_many_weights_as_their_names_say(name: str) -> None:
+    (number, scale), *_ = re.findall(r"(\d+)([km])", name)
+    model = load_workload(name).model
+    weights = model.vocabulary_weights + model.layers * model.block_weights
+    assert weights == pytest.approx(int(number) * {"k": 1e3, "m": 1e6}[scale], rel=0.02)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_heads_together_are_as_wide_as_the_model(name: str) -> None:
+    model = load_workload(name).model
+    assert model.heads * model.head_size == model.embedding
+
+
+def test_the_scaled_up_model_differs_in_its_heads_alone() -> None:
+    base, scaled = (load("model", name).data for name in ("tinyllama-42m", "tinyllama-42m-64h"))
+    differing = {key for key in base if key != "description" and base[key] != scaled[key]}
+    assert differing == {"heads", "kv_heads", "head_size"}
+    assert load_workload("tinyllama-42m-64h").model.block_weights == 3_145_728
+
+
+SIZES = {"rows": 2, "columns": 64, "depth": 64, "weight_bytes": 4096.0, "data_bytes": 128.0}
+NAMES = {Kind.NORM: "rmsnorm", Kind.ACTIVATION: "gelu"}
+
+
+@pytest.mark.parametrize("name", built_in_names("kernels"))
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_every_kernel_set_times_every_kind_of_operator(name: str, kind: Kind, rows: int) -> None:
+    platform = load_platform("siracusa-mipi", name)
+    form = FORM_MODULES[type(platform.kernels)]
+    operator = Operator(kind=kind, name=NAMES.get(kind, "x"), **(SIZES | {"rows": rows}))
+    cycles = np.asarray(form.shard_cycles(platform.kernels, platform.mcu, [operator]))
+    assert np.isfinite(cycles).all()
+    inside_the_rates = form is effective_rates and kind not in (Kind.MATMUL, Kind.HEAD_MATMUL)
+    assert (cycles == 0).all() if inside_the_rates else (cycles > 0).all()
+
+
+@pytest.mark.parametrize("name", built_in_names("kernels"))
+def test_every_kernel_set_times_the_root(name: str) -> None:
+    platform = load_platform("siracusa-mipi", name)
+    form = FORM_MODULES[type(platform.kernels)]
+    for norm in ("rmsnorm", "layernorm"):
+        work = [Operator(kind=Kind.NORM, name=norm, rows=1, columns=64)]
+        assert form.root_cycles(platform.kernels, platform.mcu, work) > 0
+
+
+def test_every_form_has_its_module_with_the_same_functions() -> None:
+    assert set(FORM_MODULES) == set(FORMS.values())
+    assert set(FORM_MODULES.values()) == {effective_rates, operator_laws}
+    for function in ("shard_cycles", "root_cycles", "accumulate_cycles", "narrow_cycles", "root_cores"):
+        assert all(callable(getattr(module, function)) for module in FORM_MODULES.values())
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "relu"])
+@pytest.mark.parametrize("name", [n for n in built_in_names("kernels") if n != "date2025"])
+def test_laws_time_every_activation(name: str, activation: str) -> None:
+    rules = kernel_set(load("kernels", name))
+    assert isinstance(rules, OperatorLaws)
+    operator = Operator(kind=Kind.ACTIVATION, name=activation, rows=1, columns=64)
+    assert operator_laws.step_cycles(rules, 8, operator) > 0
+
+
+def test_what_the_package_offers_is_complete_and_sorted() -> None:
+    public = {
+        name
+        for name, value in vars(costmodel).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert costmodel.__all__ == sorted(public)
+
+
+def test_decisions_of_a_plan_and_of_a_batch_are_the_same() -> None:
+    assert {f.name for f in fields(Plan)} == {f.name for f in fields(Plans)} == {"strategy", *DECISIONS}
+
+
+def ranges(platform: Platform) -> dict[str, tuple[float, float, float]]:
+    """Give value, least and most of every constant of a platform, in SI."""
+    mcu, link = platform.mcu, platform.link
+    pj, uj = 0.1e-12, 1e-6
+    found = {
+        "clock": (mcu.clock_hz, 1e6, 2e9),
+        "cores": (mcu.n_cores, 1, 64),
+        "core power": (mcu.core_power_w, 0.1e-3, 1),
+        "idle power": (mcu.idle_power_w, 1e-6, mcu.n_cores * mcu.core_power_w),
+        "L1": (mcu.l1_bytes, 1e3, mcu.l2.size_bytes),
+        "L2": (mcu.l2.usable_bytes, 16e3, 32e6),
+        "L2 energy": (mcu.l2.energy_j_per_byte, pj, 1e-9),
+        "link bandwidth": (link.bandwidth_bytes_per_s, 1e3, 10e9),
+        "link latency": (link.message_latency_s, 10e-9, 1),
+        "link energy": (link.energy_j_per_byte, pj, uj),
+        "header": (link.header_bytes, 0, 256),
+        "payload": (link.payload_bytes, 8, 1e6),
+    }
+    if mcu.l3 is not None:
+        found |= {
+            "L3": (mcu.l3.usable_bytes, mcu.l2.usable_bytes, 4e9),
+            "L3 energy": (mcu.l3.energy_j_per_byte, mcu.l2.energy_j_per_byte, uj),
+            "L3 bandwidth": (mcu.l3.bandwidth_bytes_per_s, 1e6, 10e9),
+        }
+    return found
+
+
+@pytest.mark.parametrize("name", built_in_names("platform"))
+def test_constants_have_the_order_of_magnitude_of_a_microcontroller(name: str) -> None:
+    for constant, (value, least, most) in ranges(load_platform(name)).items():
+        assert least <= value <= most, constant
+
+
+@pytest.mark.parametrize("name", built_in_names("kernels"))
+def test_no_product_is_faster_than_32_macs_a_cycle_and_core(name: str) -> None:
+    rules, cores = kernel_set(load("kernels", name)), 8
+    if isinstance(rules, OperatorLaws):
+        laws = (rules.gemv, rules.gemm, rules.gemm_transposed)
+        rates = [law.rows_per_group * law.columns_per_group / law.per_depth for law in laws]
+    else:
+        rates = [rules.gemv_mac_per_cycle / cores, rules.gemm_mac_per_cycle / cores]
+    assert all(0.01 < rate < 32 for rate in rates)

@@ -1,0 +1,284 @@
+"""Bad input ends with exit code 2 and one or two lines that name what is wrong."""
+
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import search_spaces
+from tests.commands import Command, Outcome
+
+EVALUATE = ("evaluate", "--set", "n_chips=8")
+SEARCH = ("search", "--out", "never")
+COMMANDS = [
+    ("serch", "serch"),
+    ("search --budgt 5", "--budgt"),
+    ("search --budget", "--budget"),
+    ("search --budget many", "--budget"),
+    ("search --budget 0", "--budget 0"),
+    ("search --budget -3", "--budget -3"),
+    ("search --budget 2.5", "--budget"),
+    ("search --seed -1", "--seed -1"),
+    ("search --seed 99999999999", "--seed 99999999999"),
+    ("search --engine nsga3", "did you mean 'nsga2'"),
+    ("search --space head_wize", "did you mean 'head_wise'"),
+    ("search --objective latencyy", "did you mean 'latency'"),
+    ("search --objective ''", "objective ''"),
+    ("search --workload tinylama-42m", "did you mean 'tinyllama-42m'"),
+    ("search --platform siracusa", "'siracusa'"),
+    ("search --set n_chips=two", "n_chips=two"),
+    ("search --set n_chips=1,,2", "n_chips=1,,2"),
+    ("search --set n_chips=0", "n_chips 0"),
+    ("search --set n_chips=65", "n_chips 65"),
+    ("search --set n_chips=99999999999999999999999", "n_chips 9999"),
+    ("search --set group_size=1", "group_size 1"),
+    ("search --set chips=8", "did you mean 'n_chips'"),
+    ("search --set n_chips", "'n_chips'"),
+    ("search --constraint latency<=1", "unit is missing"),
+    ("search --constraint latency<=1mJ", "'mJ'"),
+    ("search --constraint latency<=1parsnip", "'parsnip'"),
+    ("search --constraint n_chips<=8ms", "'ms'"),
+    ("search --constraint latncy<=1ms", "did you mean 'latency'"),
+    ("search --constraint latency<1ms", "'<'"),
+    ("search --constraint latency<=-1ms", "'latency<=-1ms'"),
+    ("search --constraint latency<=1e999ms", "'latency<=1e999ms'"),
+    ("search --constraint 'make it fast'", "'make it fast'"),
+    ("search --constraint ''", "constraint ''"),
+    ("search --constraint latency<=1ms --constraint latency>=2ms", "'latency>=2ms'"),
+    ("search --constraint n_chips>=9 --constraint n_chips<=8", "contradict"),
+    ("evaluate", "'n_chips' is missing"),
+    ("evaluate --set n_chip=8", "did you mean 'n_chips'"),
+    ("evaluate --set n_chips=eight", "'eight'"),
+    ("evaluate --set n_chips=8.5", "'8.5'"),
+    ("evaluate --set n_chips=-8", "n_chips -8"),
+    ("evaluate --set n_chips=", "'n_chips='"),
+    ("evaluate --set =8", "'=8'"),
+    ("evaluate --set n_chips=8 --set n_chips=4", "n_chips is given twice"),
+    ("evaluate --set n_chips=8 --set group_size=65", "group_size 65"),
+    ("evaluate --set n_chips=8 --set partial_sum_bits=12", "partial_sum_bits 12"),
+    ("evaluate --set n_chips=8 --set strategy=headwise", "did you mean 'head_wise'"),
+    ("evaluate --set n_chips=8 --scope blok", "did you mean 'block'"),
+    ("evaluate --set n_chips=8 --prefetch hiden", "did you mean 'hidden'"),
+    ("evaluate --set n_chips=8 --request promt", "did you mean 'prompt'"),
+    ("evaluate --set n_chips=8 --workload mobilebert --request prompt", "no request 'prompt'"),
+    ("evaluate --set n_chips=8 --kernels date2026", "did you mean 'date2025'"),
+    ("evaluate --set n_chips=8 --tokens 0", "tokens 0"),
+    ("evaluate --set n_chips=8 --tokens -5", "tokens -5"),
+    ("evaluate --set n_chips=8 --tokens 99999999", "tokens 99999999"),
+    ("evaluate --set n_chips=8 --tokens many", "--tokens"),
+    ("evaluate --set n_chips=8 --workload nowhere.toml", "nowhere.toml"),
+    ("evaluate --plan nowhere.json", "nowhere.json"),
+    ("export nowhere", "nowhere"),
+    ("plot nowhere", "nowhere"),
+    ("list", "what"),
+    ("list workload", "did you mean 'workloads'"),
+    ("show tinylama-42m", "did you mean 'tinyllama-42m'"),
+    ("show nowhere.toml", "nowhere.toml"),
+    ("schema plans", "did you mean 'plan'"),
+    ("reproduce date2026", "did you mean 'date2025'"),
+    ("validate now", "now"),
+]
+MODEL, MCU, RATES, LAWS = "model/tinyllama-42m", "mcu/siracusa", "kernels/date2025", "kernels/pulp-gvsoc"
+EDITS = [
+    (MODEL, "kv_heads =", "kv_head =", "did you mean 'kv_heads'"),
+    (MODEL, "layers =", "# layers =", "'layers' is missing"),
+    (MODEL, "heads = { value = 8", "heads = { value = -8", "-8"),
+    (MODEL, "heads = { value = 8", "heads = { value = 8.5", "8.5"),
+    (MODEL, "heads = { value = 8", "heads = { value = true", "'heads'"),
+    (MODEL, "heads = { value = 8", 'heads = { value = "8"', "'heads'"),
+    (MODEL, "kv_heads = { value = 8", "kv_heads = { value = 3", "kv_heads 3"),
+    (MODEL, "layers = { value = 8", "layers = { value = 0", "'layers'"),
+    (MODEL, "ffn_matrices = { value = 2", "ffn_matrices = { value = 4", "ffn_matrices 4"),
+    (MODEL, "embedding = {", "embedding = 512\nx = {", "'x'"),
+    (MODEL, '"gelu"', '"swish"', "'swish'"),
+    (MODEL, 'source = "llama2c", ', "", "source"),
+    (MODEL, 'status = "datasheet"', 'status = "guessed"', "status"),
+    (MODEL, 'default_request = "autoregressive"', 'default_request = "encoder"', "'encoder'"),
+    (MODEL, "prompt = {", "promt = {", "promt"),
+    (MODEL, "[requests]", "[requests", "broken TOML"),
+    (MODEL, "embedding = {", 'description = "again"\nembedding = {', "broken TOML"),
+    (MCU, '"MHz"', '"mJ"', "'mJ'"),
+    (MCU, '"MHz"', '"MHx"', "'MHx'"),
+    (MCU, ', unit = "MHz"', "", "unit is missing"),
+    (MCU, "value = 500,", "value = -500,", "'clock'"),
+    (MCU, "value = 500,", "value = 0,", "'clock'"),
+    (MCU, "value = 500,", "value = nan,", "'clock'"),
+    (MCU, "value = 500,", "value = 1e999,", "'clock'"),
+    (MCU, "value = 500,", "value = 501,", "501"),
+    (MCU, "value = 500,", 'value = "500",', "'500'"),
+    (MCU, "size = { value = 2, unit", "size = { value = 1e-9, unit", "reserve"),
+    (MCU, "[l2]", "[l4]", "'l4'"),
+    ("link/mipi", "bandwidth =", "bandwith =", "did you mean 'bandwidth'"),
+    ("link/mipi", '"point_to_point"', '"broadcast"', "'broadcast'"),
+    ("link/mipi", '"GB/s"', '"GB"', "'GB'"),
+    (RATES, "gemv =", "gevm =", "did you mean 'gemv'"),
+    (RATES, '"effective_rates"', '"rates"', "'rates'"),
+    (RATES, "form =", "# form =", "'form'"),
+    (RATES, 'mcu = "siracusa"', 'mcu = "gap8"', "'gap8'"),
+    (LAWS, "per_depth =", "per_dept =", "did you mean 'per_depth'"),
+    (LAWS, "value = 32768", "value = 3276800", "3276800"),
+    ("platform/siracusa-mipi", "link =", "links =", "did you mean 'link'"),
+    ("platform/siracusa-mipi", '"mipi"', '"lost.toml"', "lost.toml"),
+    ("platform/siracusa-mipi", '"siracusa"', '"sirakusa"', "did you mean 'siracusa'"),
+    ("platform/siracusa-mipi", '"siracusa"', "3", "'mcu'"),
+    ("space", "strategy =", "stratgy =", "did you mean 'strategy'"),
+    ("space", '"head_wise"', '"headwise"', "strategy"),
+    ("space", "n_chips =", "n_chps =", "did you mean 'n_chips'"),
+    ("space", "low = 1", "low = 65", "low 65"),
+    ("space", "high = 64", "high = 65", "n_chips 65"),
+    ("space", "high = 64", "high = 6.5", "n_chips"),
+    ("space", "[8]", "[]", "partial_sum_bits"),
+    ("space", "partial_sum_bits =", "# x", "partial_sum_bits"),
+]
+CONTENTS = {
+    "broken": b"a = [",
+    "binary": bytes(range(256)),
+    "empty": b"",
+    "too large": b"#" * 1_000_001,
+    "too deep": b"a = " + b"[" * 100_000,
+    "of another kind": b"medium = 1",
+}
+PLAN_EDITS: list[tuple[tuple[str | int, ...], Any, str]] = [
+    (("wrkload",), 1, "did you mean 'workload'"),
+    (("schema_version",), "2", "schema_version"),
+    (("costs", "latency_s"), "fast", "costs.latency_s"),
+    (("costs", "latency_s"), float("nan"), "costs.latency_s"),
+    (("costs", "regime"), "lost", "costs.regime"),
+    (("decisions", "n_chips"), 65, "n_chips 65"),
+    (("decisions", "n_chips"), 0, "n_chips 0"),
+    (("decisions", "n_chips"), 10**30, "n_chips 1000"),
+    (("decisions", "n_chips"), "eight", "decisions.n_chips"),
+    (("decisions", "n_chips"), None, "decisions.n_chips"),
+    (("decisions", "group_sise"), 4, "did you mean 'group_size'"),
+    (("workload", "n_tokens"), -1, "tokens -1"),
+    (("workload", "request"), "encoder", "'encoder'"),
+    (("accounting", "scope"), "blok", "accounting.scope"),
+    (("chips", 0, "heads"), "all", "chips.0.heads"),
+    (("inputs", 0, "kind"), "modl", "inputs.0.kind"),
+    (("inputs", 0, "data", "heads", "value"), -8, "-8"),
+    (("inputs", 0, "data", "heeds"), 8, "did you mean 'heads'"),
+    (("inputs", 0, "data"), [], "inputs.0.data"),
+    (("inputs",), [], "among its inputs"),
+]
+OUTPUTS = [
+    ("search --out file", "file"),
+    ("search --out file/below", "file"),
+    ("search --out foreign", "foreign"),
+    ("search --out foreign --overwrite", "foreign"),
+    ("search --out run", "run"),
+    ("search --out /proc/nowhere", "/proc/nowhere"),
+    (f"search --out {'a' * 300}", "aaa"),
+    ("export foreign", "foreign"),
+    ("export file", "file"),
+    ("export run --out file", "file"),
+    ("export run --out file/plan.json", "file"),
+    ("export run --out nowhere/plan.json", "nowhere"),
+    ("export run --out foreign --overwrite", "foreign"),
+    ("export run --pick min-latncy", "did you mean 'min-latency'"),
+    ("export run --pick 999", "999"),
+    ("export run --pick -1", "-1"),
+    ("export run --pick ''", "''"),
+    ("plot foreign", "foreign"),
+    ("plot run --x latncy", "did you mean 'latency'"),
+    ("plot run --y ''", "''"),
+    ("plot run --out file", "file"),
+    ("plot broken", "broken"),
+    ("export broken", "broken"),
+    ("evaluate --plan run", "run"),
+    ("evaluate --plan run/run.json", "run.json"),
+    ("evaluate --plan run/pareto.png", "pareto.png"),
+    ("evaluate --plan run/trials.csv", "trials.csv"),
+    ("evaluate --plan run/plan.json --set n_chips=8", "--plan"),
+    ("evaluate --plan run/plan.json --workload mobilebert", "--plan"),
+    ("reproduce date2025 --out file", "file"),
+    ("show run/plan.json", "plan.json"),
+    ("show folder.toml", "folder.toml"),
+    ("evaluate --set n_chips=8 --workload folder.toml", "folder.toml"),
+]
+
+
+def assert_refused(outcome: Outcome, named: str) -> None:
+    assert outcome.code == 2, outcome
+    assert outcome.out == ""
+    assert 1 <= len(outcome.err.splitlines()) <= 2
+    assert outcome.err.startswith("error: ")
+    assert "Traceback" not in outcome.err
+    assert "fault of this program" not in outcome.err
+    assert named in outcome.err
+
+
+@pytest.mark.parametrize(("command", "named"), COMMANDS, ids=[command for command, _ in COMMANDS])
+def test_command_is_refused(dse: Command, tmp_path: Path, command: str, named: str) -> None:
+    assert_refused(dse(*shlex.split(command)), named)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("kind", "old", "new", "named"), EDITS)
+def test_edited_file_is_refused(
+    dse: Command, copy_of: Callable[..., str], tmp_path: Path, kind: str, old: str, new: str, named: str
+) -> None:
+    if kind == "space":
+        text = (Path(search_spaces.__file__).parent / "head_wise.toml").read_text()
+        assert old in text
+        (tmp_path / "space.toml").write_text(text.replace(old, new, 1))
+        assert_refused(dse(*SEARCH, "--space", "space.toml"), named)
+        return
+    path = Path(copy_of(kind, old, new)).name
+    option = {"model": "--workload", "kernels": "--kernels"}.get(kind.split("/")[0], "--platform")
+    if kind.startswith(("mcu", "link")):
+        parts = {"mcu": "siracusa", "link": "mipi", "kernels": "date2025", kind.split("/")[0]: path}
+        lines = [f'{part} = "{name}"' for part, name in {"description": "mine", **parts}.items()]
+        path = "board.toml"
+        (tmp_path / path).write_text("\n".join(lines))
+    assert_refused(dse(*EVALUATE, option, path), named)
+
+
+@pytest.mark.parametrize("option", ["--workload", "--platform", "--kernels", "--space"])
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
+def test_file_that_is_no_parameter_file_is_refused(
+    dse: Command, tmp_path: Path, option: str, content: bytes
+) -> None:
+    (tmp_path / "mine.toml").write_bytes(content)
+    assert_refused(dse(*(SEARCH if option == "--space" else EVALUATE), option, "mine.toml"), "mine.toml")
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize(("place", "value", "named"), PLAN_EDITS)
+def test_edited_plan_is_refused(
+    dse: Command, run: Path, tmp_path: Path, place: tuple[str | int, ...], value: Any, named: str
+) -> None:
+    plan = json.loads((run / "plan.json").read_text())
+    at = plan
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    assert_refused(dse("evaluate", "--plan", "plan.json"), named)
+
+
+@pytest.mark.parametrize("key", ["costs", "schedule", "decisions", "inputs", "generator"])
+def test_plan_without_a_part_is_refused(dse: Command, run: Path, tmp_path: Path, key: str) -> None:
+    plan = json.loads((run / "plan.json").read_text())
+    del plan[key]
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    assert_refused(dse("evaluate", "--plan", "plan.json"), f"'{key}' is missing")
+
+
+@pytest.mark.parametrize(("command", "named"), OUTPUTS, ids=[command[:60] for command, _ in OUTPUTS])
+def test_file_or_folder_in_the_way_is_refused(
+    dse: Command, run: Path, tmp_path: Path, command: str, named: str
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    shutil.copytree(run, tmp_path / "broken")
+    (tmp_path / "broken" / "run.json").write_text("{")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "notes.txt").write_text("mine")
+    (tmp_path / "folder.toml").mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert_refused(dse(*shlex.split(command)), named)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -1,0 +1,286 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import optuna
+import pandas as pd
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from dse.catalogue import LISTINGS, entries
+from tests.commands import Command, Outcome
+
+SAME_EVERY_TIME = ("trials.csv", "pareto.csv", "plan.json", "pareto.svg", "pareto.png", "pareto.html")
+RUN_FILES = {*SAME_EVERY_TIME, "run.json", "study.journal"}
+HEAVY = ("numpy", "optuna", "pandas", "matplotlib", "pydantic", "plotly", "moocore", "pint")
+HELP = f"""
+import sys
+from dse.cli import main
+sys.argv = ["dse", "--help"]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+print("imported:", *(name for name in {HEAVY} if name in sys.modules))
+"""
+NAMES = sorted({name for what in LISTINGS for name in entries(what)})
+
+
+def said(outcome: Outcome) -> str:
+    """What a command printed that went well."""
+    assert outcome.err == ""
+    assert outcome.code == 0
+    return outcome.out
+
+
+def plan_of(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def test_search_without_options_recommends_a_plan(first_search: tuple[Outcome, Path]) -> None:
+    outcome, folder = first_search
+    text = said(outcome)
+    assert {path.name for path in folder.iterdir()} == RUN_FILES
+    assert "exact front: all 409 plans of the space were evaluated" in text
+    plan = plan_of(folder / "plan.json")
+    decided, costs = plan["decisions"], plan["costs"]
+    assert (plan["workload"]["name"], plan["platform"]["name"]) == ("tinyllama-42m", "siracusa-mipi")
+    line = next(line for line in text.splitlines() if line.startswith("Recommended"))
+    assert f"{decided['n_chips']} chips, reduction in groups of {decided['group_size']}" in line
+    assert f"{costs['latency_s'] * 1e3:.4g} ms, {costs['energy_j'] * 1e3:.4g} mJ" in line
+    assert "Limited by" in text
+    assert all(name in text for name in RUN_FILES)
+    front = pd.read_csv(folder / "pareto.csv")
+    assert 8 in front["n_chips"].tolist()
+    knee = front[front["knee"]].iloc[0]
+    assert (knee["n_chips"], knee["latency_s"]) == (decided["n_chips"], costs["latency_s"])
+
+
+def test_run_folder_has_a_study_of_its_name(run: Path) -> None:
+    storage = JournalStorage(JournalFileBackend(str(run / "study.journal")))
+    study = optuna.load_study(study_name=run.name, storage=storage)
+    assert len(study.trials) == len(pd.read_csv(run / "trials.csv")) == 409
+
+
+def test_exhaustive_run_is_the_same_every_time(run: Path, program: Command, tmp_path: Path) -> None:
+    said(program("search", "--out", "again", cwd=tmp_path))
+    for name in SAME_EVERY_TIME:
+        assert (tmp_path / "again" / name).read_bytes() == (run / name).read_bytes(), name
+    again, first = (plan_of(folder / "run.json") for folder in (tmp_path / "again", run))
+    assert {key for key in first if again[key] != first[key]} <= {"arguments", "wall_s", "git_commit"}
+
+
+@pytest.mark.parametrize("engine", ["nsga2", "tpe"])
+def test_same_seed_gives_the_same_files(program: Command, dse: Command, tmp_path: Path, engine: str) -> None:
+    options = ("search", "--engine", engine, "--budget", "60", "--constraint", "energy<=8mJ")
+    for out in ("first", "again"):
+        said(program(*options, "--seed", "7", "--out", out, cwd=tmp_path))
+    said(dse(*options, "--seed", "8", "--out", "other"))
+    for name in SAME_EVERY_TIME:
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "first" / name).read_bytes(), name
+    trials = [pd.read_csv(tmp_path / out / "trials.csv") for out in ("first", "other")]
+    assert not trials[0].equals(trials[1])
+    front = pd.read_csv(tmp_path / "first" / "pareto.csv")
+    assert (front["energy_j"] <= 8e-3).all()
+    assert set(front["distance_from_exact"]) == {"unknown"}
+
+
+def test_second_search_takes_a_free_folder_and_overwrites_only_when_told(
+    dse: Command, tmp_path: Path
+) -> None:
+    small = ("search", "--set", "n_chips=2,4", "--set", "group_size=2")
+    for _ in range(2):
+        said(dse(*small))
+    names = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert names == ["tinyllama-42m-siracusa-mipi", "tinyllama-42m-siracusa-mipi-2"]
+    out = ("--out", f"results/{names[0]}")
+    assert dse(*small, *out).code == 2
+    said(dse("search", "--set", "n_chips=2", "--set", "group_size=2", *out, "--overwrite"))
+    assert len(pd.read_csv(tmp_path / "results" / names[0] / "trials.csv")) == 1
+
+
+def test_search_under_which_nothing_is_feasible_shows_the_nearest_plan(dse: Command, tmp_path: Path) -> None:
+    outcome = dse("search", "--constraint", "latency<=1us", "--out", "none")
+    assert (outcome.code, outcome.err) == (1, "")
+    assert "No plan is feasible" in outcome.out
+    assert "Nearest: 64 chips" in outcome.out
+    assert "latency<=1us is missed" in outcome.out
+    assert not (tmp_path / "none" / "plan.json").exists()
+    assert plan_of(tmp_path / "none" / "run.json")["nearest"]["exceeds"].startswith("latency<=1us is missed")
+
+
+def test_evaluate_prints_json_of_the_plan(dse: Command, run: Path) -> None:
+    settings = ("strategy=head_wise", "n_chips=8", "group_size=4")
+    plan = json.loads(said(dse("evaluate", *(x for s in settings for x in ("--set", s)), "--json")))
+    assert plan["decisions"] == {
+        "strategy": "head_wise",
+        "n_chips": 8,
+        "group_size": 4,
+        "partial_sum_bits": 8,
+    }
+    assert len(plan["chips"]) == 8
+    costs = plan["costs"]
+    assert sum(costs["latency_by_cause_s"].values()) == pytest.approx(costs["latency_s"])
+    assert sum(costs["energy_by_cause_j"].values()) == pytest.approx(costs["energy_j"])
+    trials = pd.read_csv(run / "trials.csv")
+    row = trials[(trials["n_chips"] == 8) & (trials["group_size"] == 4)].iloc[0]
+    assert (row["latency_s"], row["energy_j"]) == (costs["latency_s"], costs["energy_j"])
+
+
+@pytest.mark.parametrize(
+    ("options", "accounting", "kernels"),
+    [
+        ((), {"scope": "model", "prefetch": "steady", "head": True}, "date2025"),
+        (("--no-head",), {"scope": "model", "prefetch": "steady", "head": False}, "date2025"),
+        (("--scope", "block"), {"scope": "block", "prefetch": "steady", "head": True}, "date2025"),
+        (("--prefetch", "hidden"), {"scope": "model", "prefetch": "hidden", "head": True}, "date2025"),
+        (("--kernels", "pulp-gvsoc"), {"scope": "model", "prefetch": "steady", "head": True}, "pulp-gvsoc"),
+    ],
+)
+def test_evaluate_says_what_is_counted(
+    dse: Command, options: tuple[str, ...], accounting: dict, kernels: str
+) -> None:
+    plan = json.loads(said(dse("evaluate", "--set", "n_chips=8", *options, "--json")))
+    assert plan["accounting"] == accounting
+    assert plan["platform"]["kernels"] == kernels
+    text = said(dse("evaluate", "--set", "n_chips=8", *options))
+    assert f"prefetch accounting {accounting['prefetch']}" in text
+    assert f"kernel set {kernels}" in text
+    assert ("one block" if accounting["scope"] == "block" else "whole model") in text
+    assert ("without head" in text) == (not accounting["head"])
+
+
+def test_evaluate_says_what_steady_state_accounting_changes(dse: Command) -> None:
+    text = said(dse("evaluate", "--set", "n_chips=8", "--scope", "block"))
+    line = next(line for line in text.splitlines() if line.startswith("prefetch accounting:"))
+    assert "steady" in line
+    assert "hidden" in line
+    assert "times): loading the next block takes" in line
+
+
+def test_plan_of_a_run_costs_exactly_the_same_again(dse: Command, run: Path) -> None:
+    assert "The costs are exactly those" in said(dse("evaluate", "--plan", run / "plan.json"))
+    again = json.loads(said(dse("evaluate", "--plan", run / "plan.json", "--json")))
+    plan = plan_of(run / "plan.json")
+    assert again["costs"] == plan["costs"]
+    del plan["inputs"]
+    assert again == plan
+
+
+@pytest.mark.parametrize("key", ["latency_s", "energy_j", "link_messages", "l3_bytes"])
+def test_plan_with_edited_costs_does_not_pass(dse: Command, run: Path, tmp_path: Path, key: str) -> None:
+    plan = plan_of(run / "plan.json")
+    plan["costs"][key] *= 1 + 1e-12
+    (tmp_path / "edited.json").write_text(json.dumps(plan))
+    outcome = dse("evaluate", "--plan", "edited.json")
+    assert outcome.code != 0
+    assert "edited.json" in outcome.err
+    assert "exactly" not in outcome.out
+
+
+def test_plan_of_own_files_outlives_them(dse: Command, copy_of: Callable[..., str], tmp_path: Path) -> None:
+    model = Path(copy_of("model/stories260k", "layers = { value = 5", "layers = { value = 7"))
+    said(dse("search", "--workload", model.name, "--request", "prompt", "--tokens", "9", "--budget", "20"))
+    model.unlink()
+    folder = tmp_path / "results" / "stories260k-siracusa-mipi"
+    assert "exactly" in said(dse("evaluate", "--plan", folder / "plan.json"))
+    plan = plan_of(folder / "plan.json")
+    assert plan["workload"] == {"name": "stories260k.toml", "request": "prompt", "n_tokens": 9}
+    assert plan["schedule"]["synchronisations"][1]["times"] == 7
+
+
+@pytest.mark.parametrize("pick", ["knee", "min-latency", "min-energy", "min-edp", "min-chips", "0", "3"])
+def test_export_writes_the_plan_that_was_picked(dse: Command, run: Path, tmp_path: Path, pick: str) -> None:
+    front = pd.read_csv(run / "pareto.csv")
+    said(dse("export", run, "--pick", pick, "--out", "mine.json"))
+    costs = plan_of(tmp_path / "mine.json")["costs"] | plan_of(tmp_path / "mine.json")["decisions"]
+    if pick.isdigit():
+        assert costs["latency_s"] == front["latency_s"][int(pick)]
+    elif pick == "knee":
+        assert costs == plan_of(run / "plan.json")["costs"] | plan_of(run / "plan.json")["decisions"]
+    else:
+        column = {"latency": "latency_s", "energy": "energy_j", "edp": "edp_js", "chips": "n_chips"}[pick[4:]]
+        assert costs[column] == front[column].min()
+    assert "exactly" in said(dse("evaluate", "--plan", "mine.json"))
+
+
+def test_export_overwrites_only_when_told(dse: Command, run: Path, tmp_path: Path) -> None:
+    said(dse("export", run))
+    before = (tmp_path / "plan.json").read_bytes()
+    assert dse("export", run, "--pick", "0").code == 2
+    assert (tmp_path / "plan.json").read_bytes() == before
+    said(dse("export", run, "--pick", "0", "--overwrite"))
+    assert (tmp_path / "plan.json").read_bytes() != before
+
+
+def test_plot_draws_any_two_objectives(dse: Command, run: Path, tmp_path: Path) -> None:
+    said(dse("plot", run, "--x", "n_chips", "--y", "edp", "--out", "figures"))
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert names == {f"pareto-n_chips-edp.{ending}" for ending in ("svg", "png", "html")}
+    said(dse("plot", run, "--out", "figures"))
+    assert (tmp_path / "figures" / "pareto-latency-energy.svg").read_bytes() == (
+        run / "pareto.svg"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("what", LISTINGS)
+def test_list_names_what_there_is(dse: Command, what: str) -> None:
+    text = said(dse("list", what))
+    assert all(any(line.startswith(name) for line in text.splitlines()) for name in entries(what))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_show_explains_a_name(dse: Command, name: str) -> None:
+    assert name in said(dse("show", name))
+
+
+def test_schema_is_that_of_the_plans(dse: Command, run: Path) -> None:
+    schema = json.loads(said(dse("schema", "plan")))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(plan_of(run / "plan.json"), schema)
+
+
+def test_validate_exits_with_zero_and_gives_every_row(program: Command, dse: Command, tmp_path: Path) -> None:
+    rows = json.loads(said(program("validate", "--json", cwd=tmp_path)))
+    keys = {"id", "source", "quantity", "published", "model", "error", "tolerance", "status", "fitted"}
+    assert all(row.keys() >= keys for row in rows)
+    assert {row["status"] for row in rows} == {"ok"}
+    text = said(dse("validate"))
+    assert all(row["quantity"] in text for row in rows)
+    fitted = sum(row["fitted"] for row in rows)
+    assert f"(calibration): {fitted} of {fitted} ok" in text
+    assert f"(validation): {len(rows) - fitted} of {len(rows) - fitted} ok" in text
+
+
+def test_reproduce_writes_tables_and_figures(dse: Command, tmp_path: Path) -> None:
+    said(dse("reproduce", "date2025", "--out", "again"))
+    assert {path.suffix for path in (tmp_path / "again").iterdir()} == {".csv", ".svg", ".png"}
+
+
+def test_help_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELP], capture_output=True, encoding="utf-8", timeout=60, check=True
+    )
+    assert "search" in done.stdout
+    assert done.stdout.splitlines()[-1] == "imported:"
+
+
+def test_version_and_help(dse: Command) -> None:
+    assert said(dse("--version")).startswith("dse 0.")
+    for command in (
+        "search",
+        "evaluate",
+        "export",
+        "plot",
+        "validate",
+        "list",
+        "show",
+        "schema",
+        "reproduce",
+    ):
+        assert command in said(dse("--help"))
+        assert "--help" in said(dse(command, "--help"))

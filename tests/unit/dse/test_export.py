@@ -1,0 +1,253 @@
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import costmodel
+from costmodel.errors import RunError, UsageError
+from dse.deployment import read_deployment
+from dse.export import (
+    PICKS,
+    RUN_FILE,
+    axes_of,
+    extent,
+    figure_title,
+    free_run_folder,
+    new_run_folder,
+    picked,
+    plan_at,
+    plan_in,
+    read_run,
+    run_summary,
+    write_json,
+    write_run,
+)
+from dse.objectives import objectives_named
+from dse.search import Job, SearchResult
+from dse.tables import front_table, trials_table
+
+
+@pytest.fixture(scope="module")
+def run(found: SearchResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    write_run(new_run_folder(folder, overwrite=False), found, 1.2345678)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def empty_run(nothing_found: SearchResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "empty"
+    write_run(new_run_folder(folder, overwrite=False), nothing_found, 1.0)
+    return folder
+
+
+def test_folder_of_a_run_is_made_with_its_parents(tmp_path: Path) -> None:
+    folder = new_run_folder(tmp_path / "a" / "b", overwrite=False)
+    assert folder.is_dir()
+    assert list(folder.iterdir()) == []
+    assert new_run_folder(folder, overwrite=False) == folder
+
+
+@pytest.mark.parametrize("name", [RUN_FILE, "notes.txt"])
+def test_folder_with_something_in_it_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(RunError, match="exists already"):
+        new_run_folder(tmp_path, overwrite=False)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_overwriting_removes_a_run_and_nothing_else(tmp_path: Path) -> None:
+    for name in (RUN_FILE, "trials.csv", "plan.json", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    new_run_folder(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_overwriting_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("mine")
+    with pytest.raises(RunError, match="not overwritten"):
+        new_run_folder(tmp_path, overwrite=True)
+    assert (tmp_path / "plan.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_file_in_the_way_is_an_error(tmp_path: Path, below: str, overwrite: bool) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match="file"):
+        new_run_folder(tmp_path / "file" / below, overwrite=overwrite)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_free_folder_counts_up(tmp_path: Path) -> None:
+    base = tmp_path / "demo"
+    names = []
+    for _ in range(3):
+        names.append(free_run_folder(base).name)
+        (tmp_path / names[-1]).mkdir()
+    assert names == ["demo", "demo-2", "demo-3"]
+
+
+def test_tables_are_read_back_as_written(run: Path, found: SearchResult) -> None:
+    _, trials, front = read_run(run)
+    for read, table in ((trials, trials_table(found)), (front, front_table(found))):
+        for name in table.columns:
+            if pd.api.types.is_numeric_dtype(table[name]):
+                np.testing.assert_array_equal(read[name], table[name])
+            else:
+                assert read[name].fillna("").tolist() == table[name].tolist()
+
+
+def test_run_file_says_what_was_asked_and_how_the_front_was_found(run: Path, found: SearchResult) -> None:
+    summary = json.loads((run / RUN_FILE).read_text())
+    assert summary["workload"] == {"name": "tinyllama-42m", "request": "autoregressive", "n_tokens": 128}
+    assert summary["platform"] == "siracusa-mipi"
+    assert summary["kernels"] == "date2025"
+    assert summary["accounting"] == {"scope": "model", "prefetch": "steady", "head": True}
+    assert summary["objectives"] == ["latency", "energy", "n_chips"]
+    assert summary["constraints"] == ["latency<=100ms"]
+    assert (summary["budget"], summary["seed"], summary["wall_s"]) == (500, 0, 1.235)
+    assert summary["space"]["choices"]["n_chips"] == {"low": 1, "high": 64}
+    assert summary["front"]["distance"] == "exact"
+    assert summary["front"]["plans_evaluated"] == 409
+    assert summary["front"]["front_size"] == len(found.front)
+    assert summary["recommended_trial"] == found.recommended
+    assert {"dse", "python", "numpy", "optuna"} <= summary["versions"].keys()
+    assert "unknown" not in summary["versions"].values()
+    assert {"arguments", "git_commit"} <= summary.keys()
+    assert "nearest" not in summary
+
+
+def test_run_file_has_the_hash_of_every_parameter_file(run: Path) -> None:
+    hashes = json.loads((run / RUN_FILE).read_text())["parameter_files"]
+    assert {name.split("/")[0] for name in hashes} == {"model", "platform", "mcu", "link", "kernels"}
+    built_in = Path(costmodel.__file__).parent / "parameters"
+    for name, digest in hashes.items():
+        assert digest == hashlib.sha256((built_in / f"{name}.toml").read_bytes()).hexdigest()
+
+
+def test_recommended_plan_is_written_out(run: Path, found: SearchResult) -> None:
+    document = read_deployment(run / "plan.json")
+    assert found.recommended is not None
+    assert document == plan_at(found, found.recommended)
+    assert document.costs.latency_s == found.costs.latency_s[found.recommended]
+
+
+def test_run_has_all_its_files(run: Path, empty_run: Path) -> None:
+    figures = {"pareto.svg", "pareto.png", "pareto.html"}
+    always = {"trials.csv", "pareto.csv", RUN_FILE}
+    assert {path.name for path in run.iterdir()} == always | figures | {"plan.json"}
+    assert {path.name for path in empty_run.iterdir()} == always
+
+
+def test_run_without_a_feasible_plan_names_the_nearest(empty_run: Path, nothing_found: SearchResult) -> None:
+    summary, trials, front = read_run(empty_run)
+    assert summary["recommended_trial"] is None
+    assert summary["nearest"]["trial"] == nothing_found.nearest
+    assert summary["nearest"]["exceeds"] == trials["exceeds"][nothing_found.nearest]
+    assert len(front) == 0
+    with pytest.raises(RunError, match="no plan was feasible"):
+        picked(front, "knee")
+
+
+def test_picks_are_what_they_say() -> None:
+    columns = {"knee": "knee", "min-latency": "latency_s", "min-energy": "energy_j", "min-edp": "edp_js"}
+    columns["min-chips"] = "n_chips"
+    assert set(PICKS) == set(columns)
+    front = pd.DataFrame({name: np.full(6, 4.0) for name in columns.values()})
+    front["knee"] = False
+    for position, name in enumerate(columns.values()):
+        front.loc[position, name] = name == "knee" or 3.0
+    assert [picked(front, pick) for pick in columns] == [0, 1, 2, 3, 4]
+    assert [picked(front, str(i)) for i in range(6)] == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("pick", "named"),
+    [("min-latncy", "did you mean 'min-latency'"), ("999", "pick 999"), ("-1", "'-1'"), ("", "''")],
+)
+def test_pick_that_means_nothing_is_refused(run: Path, pick: str, named: str) -> None:
+    _, _, front = read_run(run)
+    with pytest.raises(UsageError) as error:
+        picked(front, pick)
+    assert named in error.value.message
+
+
+def test_plans_of_the_front_come_back_from_its_table(run: Path, found: SearchResult) -> None:
+    _, _, front = read_run(run)
+    assert [plan_in(front, i) for i in range(len(front))] == [found.plans.row(i) for i in found.front]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (RUN_FILE, b"{"),
+        (RUN_FILE, b"\xff\xfe"),
+        ("trials.csv", b"a,b\n1,2\n"),
+        ("pareto.csv", b""),
+        ("pareto.csv", None),
+    ],
+)
+def test_damaged_run_is_refused(tmp_path: Path, empty_run: Path, name: str, content: bytes | None) -> None:
+    for path in empty_run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(RunError, match="cannot be read"):
+        read_run(tmp_path)
+
+
+def test_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a finished run"):
+        read_run(tmp_path)
+
+
+def test_json_keeps_every_digit_and_no_infinity(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_json(path, {"x": 0.1 + 0.2})
+    assert json.loads(path.read_text()) == {"x": 0.1 + 0.2}
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            write_json(path, {"x": value})
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [((1, 2, 3), {"low": 1, "high": 3}), ((8,), {"low": 8, "high": 8}), ((2, 4), [2, 4]), ((3, 2), [3, 2])],
+)
+def test_choices_are_shown_as_a_range_where_they_are_one(values: tuple[int, ...], shown: Any) -> None:
+    assert extent(values) == shown
+
+
+@pytest.mark.parametrize(
+    ("names", "axes"),
+    [
+        (("edp", "energy", "latency"), ("edp", "energy")),
+        (("energy",), ("n_chips", "energy")),
+        (("n_chips",), ("latency", "n_chips")),
+    ],
+)
+def test_figures_have_two_axes(names: tuple[str, ...], axes: tuple[str, str]) -> None:
+    assert tuple(o.name for o in axes_of(objectives_named(names))) == axes
+
+
+@pytest.mark.parametrize(
+    ("objectives", "told"),
+    [((), "front over latency, energy and number of chips"), (("l3_traffic",), "front over l3 traffic")],
+)
+def test_title_of_a_figure_names_the_objectives(
+    job: Callable[..., Job], found: SearchResult, objectives: tuple[str, ...], told: str
+) -> None:
+    summary = {
+        **run_summary(found, 1.0),
+        "objectives": [o.name for o in job(objectives=objectives).objectives],
+    }
+    first, second = figure_title(summary).split("\n")
+    assert first == "tinyllama-42m, autoregressive, on siracusa-mipi"
+    assert second == told

@@ -1,0 +1,99 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from costmodel import load_workload
+from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
+from dse.objectives import OBJECTIVES
+from dse.search import Job, SearchResult, search
+from dse.tables import exceeded, front_table, levers, trials_table
+
+
+@pytest.fixture(scope="module")
+def crowded(job: Callable[..., Job]) -> SearchResult:
+    """A model that few chips cannot hold."""
+    return search(job("n_chips<=21", workload=load_workload("stories110m")), lambda *_: None)
+
+
+def test_one_row_a_plan_in_order_of_evaluation(found: SearchResult) -> None:
+    table = trials_table(found)
+    assert list(zip(table["n_chips"], table["group_size"], table["partial_sum_bits"], strict=True)) == (
+        found.plans.keys()
+    )
+    assert table.index.name == "trial"
+    assert set(table["strategy"]) == {"head_wise"}
+    for o in OBJECTIVES.values():
+        np.testing.assert_array_equal(table[o.column], o.of(found.costs))
+
+
+def test_causes_sum_to_totals(found: SearchResult) -> None:
+    table = trials_table(found)
+    np.testing.assert_allclose(sum(table[f"latency_{c}_s"] for c in LATENCY_CAUSES), table["latency_s"])
+    np.testing.assert_allclose(sum(table[f"energy_{c}_j"] for c in ENERGY_CAUSES), table["energy_j"])
+    np.testing.assert_allclose(table["latency_s"] * table["energy_j"], table["edp_js"])
+
+
+def test_limit_is_the_largest_cause(found: SearchResult) -> None:
+    table = trials_table(found)
+    causes = table[[f"latency_{c}_s" for c in LATENCY_CAUSES]]
+    largest = causes.idxmax(axis=1).str.removeprefix("latency_").str.removesuffix("_s")
+    assert largest.tolist() == table["limited_by"].tolist()
+    assert set(table["regime"]) == {"resident", "prefetched", "streamed"}
+
+
+@pytest.mark.parametrize("which", ["found", "nothing_found", "crowded"])
+def test_a_plan_exceeds_something_exactly_when_it_is_not_feasible(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    result = request.getfixturevalue(which)
+    table = trials_table(result)
+    assert ((table["exceeds"] == "") == table["feasible"]).all()
+    assert table["feasible"].tolist() == result.feasible.tolist()
+    assert (~table["feasible"]).any()
+    assert np.flatnonzero(table["on_front"]).tolist() == sorted(result.front.tolist())
+
+
+def test_missed_bound_is_shown_with_the_value(nothing_found: SearchResult) -> None:
+    text = exceeded(nothing_found, 0, levers(nothing_found))
+    latency, energy = text.split(" | ")
+    costs = nothing_found.costs
+    assert latency == f"latency<=1us is missed: {costs.latency_s[0] * 1e3:.4g} ms"
+    assert energy == f"energy<=1mJ is missed: {costs.energy_j[0] * 1e3:.4g} mJ"
+
+
+def test_resource_says_from_how_many_chips_on_it_suffices(crowded: SearchResult) -> None:
+    fits = crowded.costs.slack["L3"] <= 0
+    least = int(crowded.plans.n_chips[fits].min())
+    assert least > 1
+    assert levers(crowded)["L3"] == f"fits from {least} chips on"
+    alone = crowded.plans.n_chips.tolist().index(1)
+    text = exceeded(crowded, alone, levers(crowded))
+    assert text.startswith("L3 needs")
+    assert text.endswith(f"fits from {least} chips on")
+    many = crowded.plans.n_chips.tolist().index(40)
+    assert exceeded(crowded, many, levers(crowded)) == "n_chips<=21 is missed: 40"
+
+
+def test_resource_that_no_plan_fits_says_so(job: Callable[..., Job]) -> None:
+    asked = job(workload=load_workload("stories110m"))
+    few = asked.space.with_choices("n_chips", [1])
+    result = search(job(workload=asked.workload, space=few), lambda *_: None)
+    assert levers(result)["L3"] == "no number of chips searched fits"
+    assert exceeded(result, 0, levers(result)).endswith("no number of chips searched fits")
+
+
+def test_front_is_in_order_of_the_first_objective_with_one_knee(found: SearchResult) -> None:
+    table = front_table(found)
+    assert table["trial"].tolist() == found.front.tolist()
+    assert table["latency_s"].is_monotonic_increasing
+    assert table.loc[table["knee"], "trial"].tolist() == [found.recommended]
+    assert set(table["distance_from_exact"]) == {"exact"}
+    assert table.index.tolist() == list(range(len(table)))
+    assert table.index.name == "front_index"
+
+
+def test_empty_front_keeps_its_columns(found: SearchResult, nothing_found: SearchResult) -> None:
+    empty = front_table(nothing_found)
+    assert len(empty) == 0
+    assert list(empty.columns) == list(front_table(found).columns)

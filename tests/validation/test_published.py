@@ -1,0 +1,110 @@
+"""Published and simulated numbers, as the papers state them, beside the model's."""
+
+import importlib.util
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costmodel.parameters import KINDS, built_in_names, load
+from costmodel.parameters.quantity import Sourced
+from dse.validation import Row, validate
+
+FIT = Path(__file__).parents[2] / "benchmarks" / "fit_date2025.py"
+ROWS: dict[str, Row] = {row.id: row for row in validate()}
+PUBLISHED: dict[str, tuple[float | str, float]] = {
+    "tinyllama-1-latency": (14.1e-3, 0.03),
+    "tinyllama-1-energy": (0.667e-3, 0.05),
+    "tinyllama-8-latency": (0.54e-3, 0.03),
+    "tinyllama-8-energy": (0.64e-3, 0.06),
+    "tinyllama-8-speedup": (26.1, 0.04),
+    "tinyllama-8-edp-gain": (27.2, 0.10),
+    "mobilebert-4-latency": (38.8e-3, 0.10),
+    "mobilebert-4-speedup": (4.7, 0.10),
+    "scaled-autoregressive-crossing": (64, 0.0),
+    "scaled-prompt-crossing": (32, 0.0),
+    "tinyllama-least-edp": (8, 0.0),
+    "autoregressive-gains-more": ("yes", 0.0),
+}
+SHARDS = [name for name in ROWS if name not in PUBLISHED and name != "gvsoc-median"]
+EIGHT_CORES = [name for name in SHARDS if "8 cores" in ROWS[name].where]
+MOST_FITTED = 6
+WORST, MEDIAN = 0.15, 0.05
+
+
+def error(name: str) -> float:
+    row = ROWS[name]
+    assert isinstance(row.model, int | float)
+    assert isinstance(row.published, int | float)
+    return abs(row.model / row.published - 1)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_number_is_met(name: str) -> None:
+    row, (published, tolerance) = ROWS[name], PUBLISHED[name]
+    assert row.published == published
+    assert row.tolerance == tolerance
+    if tolerance:
+        assert error(name) <= tolerance
+    else:
+        assert row.model == published
+    assert row.status == "ok"
+
+
+@pytest.mark.parametrize("name", SHARDS)
+def test_simulated_shard_is_met(name: str) -> None:
+    assert error(name) <= WORST
+    assert ROWS[name].tolerance == WORST
+    assert ROWS[name].status == "ok"
+
+
+def test_median_over_the_shards_on_eight_cores() -> None:
+    errors = sorted(error(name) for name in EIGHT_CORES)
+    assert len(errors) > 20
+    middle = (errors[(len(errors) - 1) // 2] + errors[len(errors) // 2]) / 2
+    assert middle <= MEDIAN
+    assert ROWS["gvsoc-median"].model == pytest.approx(middle)
+    assert ROWS["gvsoc-median"].tolerance == MEDIAN
+
+
+def fitted() -> dict[str, Sourced]:
+    return {
+        f"{kind}/{name} {key}": entry
+        for kind in KINDS
+        for name in built_in_names(kind)
+        for key, entry in load(kind, name).values()
+        if entry.status == "fitted"
+    }
+
+
+def test_at_most_six_parameters_are_fitted_each_inside_its_range() -> None:
+    assert 0 < len(fitted()) <= MOST_FITTED
+    for entry in fitted().values():
+        assert isinstance(entry.value, int | float)
+        assert entry.low is not None
+        assert entry.high is not None
+        assert entry.low < entry.value < entry.high
+        assert entry.fitted_on
+
+
+def test_fit_gives_the_values_in_the_parameter_files(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("fit_date2025", FIT)
+    assert spec is not None
+    assert spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main()
+    printed = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    stored = {
+        "gemv": "kernels/date2025 gemv",
+        "gemm": "kernels/date2025 gemm",
+        "root": "kernels/date2025 root",
+        "l3_gb_per_s": "mcu/siracusa l3.bandwidth",
+        "idle_mw": "mcu/siracusa idle_power",
+    }
+    assert set(stored.values()) == fitted().keys()
+    for name, key in stored.items():
+        within = 0.05 if name == "idle_mw" else 0.01
+        value = float(printed[name])
+        assert math.isclose(value, float(fitted()[key].value), rel_tol=within), name
