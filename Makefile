@@ -1,4 +1,6 @@
-PYTHON ?= python3.11
+# The first of these that is new enough; or make PYTHON=/path/to/python3 ...
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -6,7 +8,10 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test check bench docs validate reproduce fit clean
 
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "needs Python 3.11 or newer: make PYTHON=/path/to/python3 ..."; exit 2; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "needs Python 3.11 or newer; there is $$(python3 --version 2>&1)"; \
+		echo "make PYTHON=/path/to/python3.11 names another"; exit 2; }
+	@echo "installing into $(VENV), about a minute"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@

@@ -103,6 +103,16 @@ class Costs:
         return np.asarray(sum(self.energy_by_cause_j[c] for c in ENERGY_CAUSES))
 
     @property
+    def n_chips_with_l3(self) -> NDArray[np.int64]:
+        """Chips that need off-chip memory."""
+        return np.asarray(np.sum(self.shards.n_chips * (self.placement.l3 > 0), axis=-1))
+
+    @property
+    def head_from_l3(self) -> NDArray[np.bool_]:
+        """Whether any chip loads rows of the LM head from off-chip memory."""
+        return np.asarray(np.any(self.placement.head_traffic > 0, axis=-1))
+
+    @property
     def edp_js(self) -> Array:
         """Energy-delay product, joule seconds."""
         return self.energy_j * self.latency_s

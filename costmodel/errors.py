@@ -46,6 +46,19 @@ class RunError(DseError):
     """A run folder cannot be written or read."""
 
 
+MAX_SHOWN_CHARS = 60
+
+
+def cut(value: object) -> str:
+    """Show a value of the user's, shortened when it is long.
+
+    >>> cut("x" * 100)[-6:]
+    "xx...'"
+    """
+    text = str(value)
+    return repr(value) if len(text) <= MAX_SHOWN_CHARS else repr(f"{text[:MAX_SHOWN_CHARS]}...")
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Say what was probably meant, and what there is.
 

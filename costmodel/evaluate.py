@@ -10,6 +10,7 @@ import numpy as np
 from costmodel import collectives, compute
 from costmodel.collectives import Hierarchy
 from costmodel.costs import LATENCY_CAUSES, Array, Costs
+from costmodel.errors import UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.memory import Placement, Regime, place
 from costmodel.plan import Plans
@@ -43,6 +44,14 @@ class Accounting:
     scope: Scope = "model"
     prefetch: Prefetch = "steady"
     head: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("scope", self.scope, SCOPES),
+            ("prefetch", self.prefetch, PREFETCHES),
+        ):
+            if value not in allowed:
+                raise UsageError(f"{name} {cut(value)} is not known; {nearest(str(value), allowed)}")
 
     def counts_head(self, workload: Workload) -> bool:
         """Whether embedding and LM head count, of a workload that may have none."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from costmodel.errors import ParameterError, nearest
+from costmodel.errors import ParameterError, cut, nearest
 from costmodel.parameters import Record, count, quantity, validate
 
 FILE = ConfigDict(frozen=True, extra="forbid")
@@ -101,7 +101,7 @@ class OperatorLaws(BaseModel):
     description: str
     mcu: str
     row_tile: Annotated[int, count()]
-    tile_bytes: Annotated[int, count()]
+    tile_bytes: Annotated[int, count(1, 10**9)]
     tile_overhead_cycles: Annotated[float, quantity("clock_cycle", allow_zero=True)] = Field(
         alias="tile_overhead"
     )
@@ -136,6 +136,6 @@ FORMS: dict[str, type[EffectiveRates] | type[OperatorLaws]] = {
 def kernel_set(record: Record) -> KernelSet:
     """Build the kernel set of a record; its key `form` says which kind it is."""
     form = record.data.get("form")
-    if form not in FORMS:
-        raise ParameterError(f"{record.path}: key 'form' is {form!r}; {nearest(str(form), FORMS)}")
+    if not isinstance(form, str) or form not in FORMS:
+        raise ParameterError(f"{record.path}: key 'form' is {cut(form)}; {nearest(str(form), FORMS)}")
     return validate(FORMS[form], record.data, record.path)

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.errors import PlanError, nearest
+from costmodel.errors import PlanError, cut, nearest
 
 Strategy = Literal["head_wise"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -43,7 +43,12 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
-            raise PlanError(f"unknown strategy {self.strategy!r}; {nearest(self.strategy, STRATEGIES)}")
+            raise PlanError(
+                f"unknown strategy {str(self.strategy)!r}; {nearest(str(self.strategy), STRATEGIES)}"
+            )
+        for name in DECISIONS:
+            if type(getattr(self, name)) is not int:
+                raise PlanError(f"{name} {cut(getattr(self, name))} must be a whole number")
         if not 1 <= self.n_chips <= MAX_CHIPS:
             raise PlanError(f"n_chips {self.n_chips} must be 1 to {MAX_CHIPS}")
         if not 2 <= self.group_size <= MAX_CHIPS:

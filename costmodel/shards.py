@@ -25,7 +25,7 @@ class Shards:
     ----------
     n_chips : int
         Chips in the class; 0 for a class that a plan does not have (its other entries then repeat
-        those of the last chip, so that a maximum over classes stays right).
+        those of some chip, so that a maximum over classes stays right).
     heads, kv_heads : int
         Query heads, and the key/value heads they need.
     ffn_columns : int
@@ -95,6 +95,7 @@ def balanced(model: Model, n: Array) -> Shards:
     starts = np.concatenate([np.zeros_like(n)[:, None], edges[:, :-1]], -1)
     size = edges - starts
     used = np.any(size > 0, axis=0)
+    used[0] |= not used.any()  # a batch of no plans has one class of no chips
     starts, size = np.minimum(starts, n[:, None] - 1)[:, used], size[:, used]
     segment = np.sum(starts[:, :, None] >= head_ends[:, None, :], axis=-1)
     return Shards(

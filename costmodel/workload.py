@@ -51,14 +51,14 @@ class Model(BaseModel):
     head_size: Annotated[int, count()]
     layers: Annotated[int, count()]
     ffn: Annotated[int, count()]
-    ffn_matrices: Annotated[int, count(2)]
+    ffn_matrices: Annotated[int, count(2, 3)]
     activation: Annotated[str, choice("gelu", "silu", "relu")]
     norm: Annotated[str, choice("rmsnorm", "layernorm")]
     rotary: Annotated[bool, switch()]
-    vocabulary: Annotated[int, count(0)]
+    vocabulary: Annotated[int, count(0, 10**8)]
     tied_embedding: Annotated[bool, switch()]
-    weight_bits: Annotated[int, count()]
-    activation_bits: Annotated[int, count()]
+    weight_bits: Annotated[int, count(1, 64)]
+    activation_bits: Annotated[int, count(1, 64)]
     default_request: RequestKind
     requests: dict[RequestKind, Annotated[int, count()]] = Field(min_length=1)
 
@@ -66,8 +66,6 @@ class Model(BaseModel):
     def _consistent(self) -> Model:
         if self.heads % self.kv_heads:
             raise ValueError(f"heads {self.heads} is no multiple of kv_heads {self.kv_heads}")
-        if self.ffn_matrices > 3:
-            raise ValueError(f"ffn_matrices {self.ffn_matrices} must be 2 or 3")
         if self.default_request not in self.requests:
             raise ValueError(f"default_request {self.default_request!r} is not among the requests")
         return self
@@ -146,7 +144,7 @@ def load_workload(name: str, request: str | None = None, n_tokens: int | None = 
 def workload_of(record: Record, request: str | None, n_tokens: int | None) -> Workload:
     """Build a workload out of the record of a model."""
     model = validate(Model, record.data, record.path)
-    kind = request or model.default_request
+    kind = model.default_request if request is None else request
     if kind not in REQUEST_KINDS:
         raise UsageError(f"unknown request {kind!r}; {nearest(kind, REQUEST_KINDS)}")
     if kind not in model.requests:
@@ -202,8 +200,8 @@ class Operator:
 
     @property
     def elements(self) -> Any:
-        """Elements it works on, all heads together."""
-        return self.batch * self.rows * self.columns
+        """Elements it works on, all heads together; floats, so that no product overflows."""
+        return np.float64(self.rows) * self.batch * self.columns
 
     @property
     def macs(self) -> Any:

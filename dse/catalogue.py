@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from pydantic import BaseModel
 from rich.console import RenderableType
 
-from costmodel.errors import UsageError, nearest
-from costmodel.parameters import KINDS, Kind, built_in_names, load
-from dse.console import listing, objective_entries, record_report
+from costmodel.errors import UsageError, cut, nearest
+from costmodel.hardware import Link, Mcu, PlatformFile
+from costmodel.kernel_sets import kernel_set
+from costmodel.parameters import KINDS, Kind, Record, built_in_names, load, read_toml, validate
+from costmodel.workload import Model
+from dse.console import listing, objective_entries, record_report, shown_choices
 from dse.engines import ENGINES
 from search_spaces import built_in_spaces, load_space
 
@@ -37,39 +42,61 @@ def entries(what: str) -> dict[str, str]:
 
 
 def describe(name: str) -> Iterator[RenderableType]:
-    """Everything that goes by `name`."""
+    """Everything that goes by `name`; a parameter file is checked as a search would check it."""
     found = False
     kinds = [kind for kind in KINDS if name in built_in_names(kind)]
+    is_space = name in built_in_spaces()
     if name.endswith(".toml"):
-        kinds = [_kind_of(name)]
+        kind = _kind_of(name)
+        is_space, kinds = kind is None, [kind] if kind else []
     for kind in kinds:
         found = True
-        yield record_report(load(kind, name))
-    if name in built_in_spaces():
+        record = load(kind, name)
+        CHECKS[kind](record)
+        yield record_report(record)
+    if is_space:
         found = True
         space = load_space(name)
         yield f"space {name}: {space.description}; {space.size} plans"
-        yield listing({k: ", ".join(map(str, v)) for k, v in space.choices.items()})
+        yield listing({k: shown_choices(v) for k, v in space.choices.items()})
     for what, table in (("objective", objective_entries()), ("engine", LISTINGS["engines"]())):
         if name in table:
             found = True
             yield f"{what} {name}: {table[name]}"
     if not found:
         names = [entry for listed in LISTINGS.values() for entry in listed()]
-        raise UsageError(f"nothing is called {name!r}; {nearest(name, names)}")
+        raise UsageError(f"nothing is called {cut(name)}; {nearest(name, names)}")
 
 
-def _kind_of(path: str) -> Kind:
-    """Tell the kind of a user's file by its keys."""
-    data = load("model", path).data
-    marks: tuple[tuple[Kind, str], ...] = (
-        ("kernels", "form"),
-        ("mcu", "clock"),
-        ("link", "medium"),
-        ("platform", "kernels"),
-        ("model", "heads"),
-    )
-    for kind, key in marks:
-        if key in data:
-            return kind
-    raise UsageError(f"{path} is no parameter file: it has none of {', '.join(k for _, k in marks)}")
+CHECKS: dict[Kind, Callable[[Record], object]] = {
+    "mcu": lambda record: validate(Mcu, record.data, record.path),
+    "link": lambda record: validate(Link, record.data, record.path),
+    "kernels": kernel_set,
+    "platform": lambda record: validate(PlatformFile, record.data, record.path),
+    "model": lambda record: validate(Model, record.data, record.path),
+}
+SCHEMAS: dict[Kind, type[BaseModel]] = {
+    "mcu": Mcu,
+    "link": Link,
+    "platform": PlatformFile,
+    "model": Model,
+}
+
+
+def _kind_of(path: str) -> Kind | None:
+    """Tell the kind of a user's file by the schema it shares most keys with; None for a search space."""
+    if not Path(path).is_file():
+        raise UsageError(f"file {cut(path)} does not exist")
+    keys = read_toml(Path(path), path).keys()
+    if "choices" in keys:
+        return None
+    if "form" in keys:
+        return "kernels"
+    shared = {
+        kind: len(keys & {f.alias or n for n, f in schema.model_fields.items()} - {"description"})
+        for kind, schema in SCHEMAS.items()
+    }
+    kind = max(shared, key=lambda k: shared[k])
+    if not shared[kind]:
+        raise UsageError(f"{path} is no parameter file: it has no key of any kind of them")
+    return kind

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dse.options import (
+    DEFAULT_PLATFORM,
+    DEFAULT_WORKLOAD,
+    HeadOption,
+    JsonOption,
+    KernelsOption,
+    PlatformOption,
+    PrefetchOption,
+    RequestOption,
+    RunArgument,
+    ScopeOption,
+    TokensOption,
+    WorkloadOption,
+    accounting_of,
+    choices_of,
+    settings_of,
+    whole_number,
+)
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from costmodel.evaluate import Accounting
-    from dse.search import Job, SearchResult
 
-DEFAULT_WORKLOAD, DEFAULT_PLATFORM = "tinyllama-42m", "siracusa-mipi"
 DEBUG_VARIABLE = "DSE_DEBUG"
+MAX_MESSAGE_CHARS = 600
 # Root of the errors that typer raises for a command line it cannot parse; it has no public name there.
 CommandLineError: type[Any] = typer.BadParameter.__mro__[2]
 
@@ -28,31 +46,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-WorkloadOption = Annotated[
-    str | None, typer.Option("--workload", help=f"Model, by name or TOML path. [default: {DEFAULT_WORKLOAD}]")
-]
-PlatformOption = Annotated[
-    str | None,
-    typer.Option("--platform", help=f"Platform, by name or TOML path. [default: {DEFAULT_PLATFORM}]"),
-]
-RequestOption = Annotated[
-    str | None, typer.Option("--request", help="prompt, autoregressive or encoder. [default: the model's]")
-]
-TokensOption = Annotated[
-    int | None,
-    typer.Option("--tokens", help="Prompt length, or context of the token. [default: the model's]"),
-]
-KernelsOption = Annotated[
-    str | None, typer.Option("--kernels", help="Kernel set, by name or TOML path. [default: the platform's]")
-]
-ScopeOption = Annotated[str, typer.Option("--scope", help="model or block.")]
-PrefetchOption = Annotated[
-    str, typer.Option("--prefetch", help="steady, or hidden: loads for the next block cost no time.")
-]
-HeadOption = Annotated[bool, typer.Option("--head/--no-head", help="Count embedding and LM head.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 
 
 def show(renderable: RenderableType) -> None:
@@ -70,32 +63,6 @@ def show_json(data: object) -> None:
     print(json.dumps(data, indent=2, allow_nan=False))
 
 
-def accounting_of(scope: str, prefetch: str, head: bool) -> Accounting:
-    """Check the accounting options."""
-    from costmodel.errors import UsageError, nearest
-    from costmodel.evaluate import PREFETCHES, SCOPES, Accounting
-
-    for option, value, allowed in (("--scope", scope, SCOPES), ("--prefetch", prefetch, PREFETCHES)):
-        if value not in allowed:
-            raise UsageError(f"{option} {value!r} is not known; {nearest(value, allowed)}")
-    return Accounting(scope=scope, prefetch=prefetch, head=head)  # type: ignore[arg-type]
-
-
-def settings_of(texts: list[str]) -> dict[str, str]:
-    """Split ``name=value`` settings."""
-    from costmodel.errors import UsageError
-
-    settings: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip() or not value.strip():
-            raise UsageError(f"--set {text!r} cannot be read", "write it like --set n_chips=8")
-        if name.strip() in settings:
-            raise UsageError(f"--set {name.strip()} is given twice")
-        settings[name.strip()] = value.strip()
-    return settings
-
-
 @app.command()
 def search(
     workload: WorkloadOption = None,
@@ -103,43 +70,46 @@ def search(
     request: RequestOption = None,
     tokens: TokensOption = None,
     kernels: KernelsOption = None,
-    scope: ScopeOption = "model",
-    prefetch: PrefetchOption = "steady",
-    head: HeadOption = True,
+    scope: ScopeOption = None,
+    prefetch: PrefetchOption = None,
+    head: HeadOption = None,
     space: Annotated[str, typer.Option(help="Search space, by name or TOML path.")] = "head_wise",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Other choices for a decision: n_chips=2,4,8 (repeatable)."),
+        typer.Option("--set", help="Other choices for a decision: n_chips=2,4,8 or 1..16 (repeatable)."),
     ] = None,
     objective: Annotated[
-        list[str] | None, typer.Option(help="Objective (repeatable). [default: latency, energy, n_chips]")
+        list[str] | None,
+        typer.Option(help="Objective (repeatable). [default: latency, energy, n_chips]"),
     ] = None,
     constraint: Annotated[
         list[str] | None, typer.Option(help='Bound such as "latency<=1ms" (repeatable).')
     ] = None,
     engine: Annotated[str, typer.Option(help="auto, exhaustive, random, nsga2 or tpe.")] = "auto",
-    budget: Annotated[int, typer.Option(help="Plans to evaluate at most.")] = 500,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+    budget: Annotated[int, typer.Option(help="Plans to evaluate at most.", parser=whole_number)] = 500,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn.", parser=whole_number)] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder. [default: results/<workload>-<platform>]")
+        Path | None,
+        typer.Option(help="Run folder. [default: results/<workload>-<platform>[-2, ...]]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
 ) -> None:
-    """Search for Pareto-optimal plans, recommend one, and write the run folder."""
+    """Search for Pareto-optimal plans, and recommend one; exit code 1 when none is feasible."""
     import time
 
     from costmodel.errors import UsageError, nearest
     from costmodel.hardware import load_platform
     from costmodel.workload import load_workload
     from dse.engines import ENGINES
-    from dse.export import free_run_folder, new_run_folder, write_run
+    from dse.export import JOURNAL, free_run_folder, new_run_folder, write_run
     from dse.objectives import constraints, objectives_named
+    from dse.progress import run
     from dse.search import Job
     from search_spaces import load_space
 
     started = time.perf_counter()
     if engine != "auto" and engine not in ENGINES:
-        raise UsageError(f"unknown engine {engine!r}; {nearest(engine, ['auto', *ENGINES])}")
+        raise UsageError(f"unknown engine {engine[:60]!r}; {nearest(engine, ['auto', *ENGINES])}")
     if budget < 1:
         raise UsageError(f"--budget {budget} must be at least 1")
     if not 0 <= seed < 2**32:
@@ -147,13 +117,13 @@ def search(
     searched = load_space(space)
     for name, value in settings_of(settings or []).items():
         try:
-            choices = [int(part) for part in value.split(",")]
+            choices = choices_of(value)
         except ValueError:
-            raise UsageError(f"--set {name}={value}: choices must be whole numbers, like 2,4,8") from None
+            raise UsageError(f"--set {name}={value[:60]}: write choices like 2,4,8 or 1..16") from None
         searched = searched.with_choices(name, choices)
     job = Job(
-        workload=load_workload(workload or DEFAULT_WORKLOAD, request, tokens),
-        platform=load_platform(platform or DEFAULT_PLATFORM, kernels),
+        workload=load_workload(DEFAULT_WORKLOAD if workload is None else workload, request, tokens),
+        platform=load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels),
         accounting=accounting_of(scope, prefetch, head),
         space=searched,
         objectives=objectives_named(objective or []),
@@ -163,49 +133,20 @@ def search(
         seed=seed,
     )
     default = Path("results") / f"{Path(job.workload.name).stem}-{Path(job.platform.name).stem}"
+    if engine == "exhaustive" and budget < job.space.size:
+        raise UsageError(f"--engine exhaustive needs --budget {job.space.size}, all plans of the space")
     folder = new_run_folder(out if out is not None else free_run_folder(default), overwrite=overwrite)
-    result = run(job, folder)
+    result = run(job, folder / JOURNAL)
     wall_s = time.perf_counter() - started
     paths = write_run(folder, result, wall_s)
 
     from dse.console import search_report
     from dse.tables import front_table
 
-    show(search_report(result, front_table(result), folder, paths, wall_s))
+    program = "dse" if shutil.which("dse") else sys.argv[0]
+    show(search_report(result, front_table(result), folder, paths, wall_s, program))
     if result.recommended is None:
         raise typer.Exit(1)
-
-
-def run(job: Job, folder: Path) -> SearchResult:
-    """Search with the record in `folder` and a progress bar in a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from dse.export import JOURNAL
-    from dse.search import search as run_search
-    from dse.study import Record, quiet
-
-    quiet()
-    record = Record(folder / JOURNAL, folder.name, job.space, job.objectives)
-    first = job.objectives[0]
-    progress = Progress(
-        TextColumn("searching"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("best {task.fields[best]}"),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with progress:
-        task = progress.add_task("search", total=None, best="none yet")
-
-        def report(done: int, goal: int, best: float) -> None:
-            text = "none yet" if best != best else f"{first.shown(best)} {first.shown_unit}"
-            progress.update(task, completed=done, total=goal, best=text)
-
-        return run_search(job, record.add, report)
 
 
 @app.command()
@@ -215,18 +156,19 @@ def evaluate(
     request: RequestOption = None,
     tokens: TokensOption = None,
     kernels: KernelsOption = None,
-    scope: ScopeOption = "model",
-    prefetch: PrefetchOption = "steady",
-    head: HeadOption = True,
+    scope: ScopeOption = None,
+    prefetch: PrefetchOption = None,
+    head: HeadOption = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Decision: n_chips=8 (repeatable).")
+        list[str] | None,
+        typer.Option("--set", help="Decision (repeatable): n_chips=8, group_size=4, partial_sum_bits=8."),
     ] = None,
     plan: Annotated[
         Path | None, typer.Option(help="Cost the plan of this file, with the parameters it carries.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Cost one plan: breakdown, what limits it, what prefetch accounting changes."""
+    """Cost one plan; exit code 1 when it does not fit."""
     from dataclasses import replace
 
     from costmodel.errors import UsageError
@@ -234,30 +176,30 @@ def evaluate(
     from costmodel.plan import plan_of
     from costmodel.workload import load_workload
     from dse.console import evaluation_report
-    from dse.deployment import deployment, parts, read_deployment
+    from dse.deployment import check_unchanged, deployment, read_deployment
 
     if plan is not None:
-        if settings or any(x is not None for x in (workload, platform, request, tokens, kernels)):
-            raise UsageError("--plan carries workload, platform and decisions; give nothing else with it")
-        stored = read_deployment(plan)
-        job, on, decided, accounting = parts(stored)
+        others = (workload, platform, request, tokens, kernels, scope, prefetch, head, settings or None)
+        if any(other is not None for other in others):
+            raise UsageError("--plan carries workload, platform, accounting and decisions; give no other")
+        stored, (job, on, decided, accounting) = read_deployment(plan)
     else:
         stored = None
-        job = load_workload(workload or DEFAULT_WORKLOAD, request, tokens)
-        on = load_platform(platform or DEFAULT_PLATFORM, kernels)
+        job = load_workload(DEFAULT_WORKLOAD if workload is None else workload, request, tokens)
+        on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
         decided = plan_of(settings_of(settings or []))
         accounting = accounting_of(scope, prefetch, head)
     document = deployment(job, on, decided, accounting)
-    same = stored is None or stored.costs == document.costs
+    if plan is not None and stored is not None:
+        check_unchanged(plan, stored, document)
     if as_json:
         show_json(document.model_dump(mode="json", exclude={"inputs"}))
     else:
         swapped = replace(accounting, prefetch="hidden" if accounting.prefetch == "steady" else "steady")
         show(evaluation_report(document, deployment(job, on, decided, swapped).costs))
-        if stored is not None and same:
+        if stored is not None:
             show(f"\nThe costs are exactly those in {plan}.")
-    if not same:
-        typer.echo(f"error: the costs in {plan} (by {stored.generator}) are not these", err=True)  # type: ignore[union-attr]
+    if not document.costs.feasible:
         raise typer.Exit(1)
 
 
@@ -265,19 +207,20 @@ def evaluate(
 def export(
     run_folder: RunArgument,
     pick: Annotated[
-        str, typer.Option(help="knee, min-latency, min-energy, min-edp, min-chips, or a front index.")
+        str,
+        typer.Option(help="knee, min-latency, min-energy, min-edp, min-chips, or a front index."),
     ] = "knee",
     out: Annotated[Path, typer.Option(help="File to write; an existing one is refused.")] = Path("plan.json"),
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
     """Write a plan of a run's front as JSON."""
     from costmodel.errors import RunError
-    from dse.deployment import deployment, parts, read_deployment
+    from dse.deployment import deployment, read_deployment
     from dse.export import picked, plan_in, read_run, write_plan
 
     _, _, front = read_run(run_folder)
     index = picked(front, pick)
-    job, on, _, accounting = parts(read_deployment(run_folder / "plan.json"))
+    _, (job, on, _, accounting) = read_deployment(run_folder / "plan.json")
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
     document = deployment(job, on, plan_in(front, index), accounting)
@@ -317,7 +260,10 @@ def plot(
 
 
 @app.command()
-def validate(as_json: JsonOption = False) -> None:
+def validate(
+    as_json: JsonOption = False,
+    every: Annotated[bool, typer.Option("--all", help="Show each simulated block shard.")] = False,
+) -> None:
     """Set the model beside published and simulated numbers; exit code 1 when a row is off."""
     from dse.console import validation_report
     from dse.validation import validate as rows_of
@@ -326,7 +272,7 @@ def validate(as_json: JsonOption = False) -> None:
     if as_json:
         show_json([row.as_dict() for row in rows])
     else:
-        show(validation_report(rows))
+        show(validation_report(rows, every=every))
     if any(row.status != "ok" for row in rows):
         raise typer.Exit(1)
 
@@ -361,7 +307,7 @@ def schema(
 ) -> None:
     """Print a JSON Schema."""
     from costmodel.errors import UsageError, nearest
-    from dse.deployment import Deployment
+    from dse.document import Deployment
 
     if what != "plan":
         raise UsageError(f"unknown schema {what!r}; {nearest(what, ['plan'])}")
@@ -407,7 +353,8 @@ def options(
 
 def complain(message: str, hint: str = "") -> None:
     """Print an error in one line, and the hint in a second."""
-    print(f"error: {message}", file=sys.stderr)
+    shortened = message if len(message) <= MAX_MESSAGE_CHARS else message[:MAX_MESSAGE_CHARS] + "..."
+    print(f"error: {' '.join(shortened.split())}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.parameters import Record
-from dse.deployment import Deployment, PredictedCosts
+from dse.document import Deployment, PredictedCosts
 from dse.export import title
 from dse.objectives import OBJECTIVES
 from dse.search import SearchResult
@@ -23,16 +23,10 @@ from dse.validation import Row
 SHOWN_FRONT_ROWS = 9
 SHOWN_UNITS = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%"), "cycles": (1e-3, "kcycles")}
 CAUSES = {
-    "compute": "compute (slowest chip)",
+    "compute": "compute",
     "root": "root (residual, norm)",
     "link": "link",
     "l3": "off-chip memory (L3)",
-}
-LIMITS = {
-    "compute": "compute: more chips or faster kernels would help",
-    "root": "the root's serial work: more chips do not help",
-    "link": "the link: fewer chips or other groups would help",
-    "l3": "off-chip memory (L3): more chips, so that weights stay on chip, or a faster L3 would help",
 }
 
 
@@ -71,29 +65,56 @@ def shown_rows(front: pd.DataFrame) -> list[int]:
 
 
 def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
-    """Short table of the front."""
-    objectives = [o for o in result.job.objectives if o.name != "n_chips"]
-    columns = ["", "front", "chips", "group", *(o.label for o in objectives), "weights", "limited by"]
-    table = plain_table(*columns, right=range(1, 4 + len(objectives)))
+    """Short table of the front: decisions, objectives, what else is bounded, where the weights are."""
+    job = result.job
+    quantities = {o.name: o for o in (*job.objectives, *(c.objective for c in job.constraints))}
+    shown = [o for o in quantities.values() if o.name != "n_chips"]
+    bits = len(job.space.choices["partial_sum_bits"]) > 1
+    columns = ["", "front", "chips", "group", *(["bits"] if bits else []), *(o.label for o in shown)]
+    table = plain_table(*columns, "weights", "most time", right=range(1, len(columns)))
     for i in shown_rows(front):
         row = front.iloc[i]
-        values = [o.shown(float(row[o.column])) for o in objectives]
-        mark = "knee" if row["knee"] else ""
+        group = "flat" if row["group_size"] == row["n_chips"] > 2 else str(row["group_size"])
         table.add_row(
-            mark,
+            "knee" if row["knee"] else "",
             str(i),
             str(row["n_chips"]),
-            str(row["group_size"]),
-            *values,
-            str(row["regime"]),
+            "-" if row["n_chips"] == 1 else group,
+            *([str(row["partial_sum_bits"])] if bits else []),
+            *(o.shown(float(row[o.column])) for o in shown),
+            str(row["regime"]) + (", head from L3" if row["head_from_l3"] else ""),
             str(row["limited_by"]),
             style="bold green" if row["knee"] else None,
         )
     return table
 
 
+def request_words(request: str, n_tokens: int) -> str:
+    """What one inference is."""
+    return {
+        "autoregressive": f"one token, context {n_tokens}",
+        "prompt": f"prompt of {n_tokens} tokens",
+        "encoder": f"{n_tokens} tokens at once",
+    }[request]
+
+
+def limit_line(latency_by_cause_s: dict[str, float]) -> str:
+    """Say what takes most of the latency."""
+    total = sum(latency_by_cause_s.values())
+    first, second = sorted(LATENCY_CAUSES, key=lambda c: -latency_by_cause_s[c])[:2]
+    return (
+        f"Most of the latency is {CAUSES[first]}, {latency_by_cause_s[first] / total:.0%}; "
+        f"then {CAUSES[second]}, {latency_by_cause_s[second] / total:.0%}."
+    )
+
+
 def search_report(
-    result: SearchResult, front: pd.DataFrame, folder: Path, paths: Sequence[Path], wall_s: float
+    result: SearchResult,
+    front: pd.DataFrame,
+    folder: Path,
+    paths: Sequence[Path],
+    wall_s: float,
+    program: str,
 ) -> RenderableType:
     """What a search found, what to do with it, and where the files are."""
     job, certificate = result.job, result.certificate
@@ -104,9 +125,12 @@ def search_report(
     lines: list[RenderableType] = [
         Text(f"{title(job)}", style="bold"),
         (
-            f"{scope}, {job.workload.n_tokens} tokens, prefetch accounting {job.accounting.prefetch}, "
-            f"kernel set {job.platform.kernels_name}"
+            f"{scope}, {request_words(job.workload.request, job.workload.n_tokens)}, "
+            f"prefetch accounting {job.accounting.prefetch}, kernel set {job.platform.kernels_name}"
         ),
+        "objectives: "
+        + ", ".join(f"{o.title} ({'most' if o.maximise else 'least'})" for o in job.objectives)
+        + "".join(f"; {c.text}" for c in job.constraints),
         f"engine {certificate.engine}: {certificate.why}",
         (
             f"{certificate.plans_evaluated} plans evaluated, {certificate.plans_feasible} feasible, "
@@ -123,13 +147,16 @@ def search_report(
         left = len(front) - len(shown_rows(front))
         if left:
             lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
-        limit = LIMITS[result.costs.limited_by(recommended)]
-        lines += ["", Text(recommendation(result), style="bold green"), f"Limited by {limit}."]
+        shares = {c: float(result.costs.latency_by_cause_s[c][recommended]) for c in LATENCY_CAUSES}
+        lines += ["", Text(recommendation(result), style="bold green"), limit_line(shares)]
+        lines.append(
+            Text("Knee: the plan of the front nearest to the best of every objective at once.", style="dim")
+        )
     lines += ["", f"Files in {folder}:", "  " + ", ".join([p.name for p in paths] + ["study.journal"])]
     if recommended is not None:
         lines.append(
             Text(
-                f"Next: dse evaluate --plan {folder / 'plan.json'}    or open {folder / 'pareto.html'}",
+                f"Next: {program} evaluate --plan {folder / 'plan.json'}    or open {folder / 'pareto.html'}",
                 style="dim",
             )
         )
@@ -142,10 +169,11 @@ def recommendation(result: SearchResult) -> str:
     if index is None:
         return "No plan to recommend."
     plan, costs = result.plans.row(index), result.costs
+    whole = result.job.accounting.scope == "model"
+    rate = f", {costs.throughput_tokens_per_s[index]:.4g} token/s" if whole else " a block"
     return (
         f"Recommended (knee): {plan.n_chips} chips, reduction in groups of {plan.group_size}: "
-        f"{ms(costs.latency_s[index])}, {mj(costs.energy_j[index])}, "
-        f"{costs.throughput_tokens_per_s[index]:.4g} token/s"
+        f"{ms(costs.latency_s[index])}, {mj(costs.energy_j[index])}{rate}"
     )
 
 
@@ -188,14 +216,12 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     other : PredictedCosts
         Costs of the same plan with the other accounting of prefetches.
     """
-    d, c, a = document.decisions, document.costs, document.accounting
+    w, d, c, a = document.workload, document.decisions, document.costs, document.accounting
     scope = "one block" if a.scope == "block" else "whole model" + ("" if a.head else " without head")
     rate = "" if a.scope == "block" else f"throughput {c.throughput_tokens_per_s:.4g} token/s, "
-    fullest = max(document.chips, key=lambda chip: sum(chip.footprint_bytes.values()))
     lines: list[RenderableType] = [
         Text(
-            f"{document.workload.name}, {document.workload.request}, {document.workload.n_tokens} tokens, "
-            f"on {document.platform.name}",
+            f"{w.name}, {request_words(w.request, w.n_tokens)}, on {document.platform.name}",
             style="bold",
         ),
         (
@@ -210,9 +236,8 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
             f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages, "
             f"L3 traffic {size(c.l3_bytes)}"
         ),
-        f"weights {c.regime}; fullest chip holds "
-        + ", ".join(f"{size(v)} in {k}" for k, v in fullest.footprint_bytes.items()),
-        f"Limited by {LIMITS[c.limited_by]}.",
+        *memory_lines(document),
+        limit_line(c.latency_by_cause_s),
     ]
     if c.feasible:
         lines.append(Text("The plan fits.", style="green"))
@@ -220,6 +245,34 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         lines += [Text(f"The plan does not fit: {v}", style="bold red") for v in c.violations]
     lines += ["", accounting_line(document, other), "", assumptions_line(document.rests_on)]
     return Group(*lines)
+
+
+def memory_lines(document: Deployment) -> list[str]:
+    """Where the weights are, and what the fullest chip holds of what."""
+    chips = document.chips
+    fullest = max(chips, key=lambda chip: sum(chip.footprint_bytes.values()))
+    n_blocks = next(s.times for s in document.schedule.synchronisations if s.name == "ffn")
+    head = [w for w in fullest.weights if "head" in w.matrix or w.matrix == "embedding"]
+    blocks = sum(w.bytes for w in fullest.weights) - sum(w.bytes for w in head)
+    parts = {
+        f"weights of {n_blocks} blocks" if n_blocks > 1 else "weights of a block": blocks * n_blocks,
+        "embedding and head": sum(w.bytes for w in head),
+        "KV cache": fullest.kv_cache_bytes,
+        "activations": fullest.activation_peak_bytes,
+        "prefetch buffer": fullest.prefetch_buffer_bytes,
+    }
+    held = ", ".join(f"{size(v)} in {k}" for k, v in fullest.footprint_bytes.items() if v)
+    outside = sum(chip.footprint_bytes["L3"] > 0 for chip in chips)
+    return [
+        f"weights of blocks {document.costs.regime}; {outside} of {len(chips)} chips need off-chip memory",
+        f"fullest chip, {held}: " + ", ".join(f"{k} {size(v)}" for k, v in parts.items() if v),
+    ]
+
+
+def shown_choices(values: tuple[int, ...]) -> str:
+    """Choices of a decision, a run of whole numbers as its ends."""
+    run = values == tuple(range(values[0], values[-1] + 1)) and len(values) > 2
+    return f"{values[0]} to {values[-1]}" if run else ", ".join(map(str, values))
 
 
 def accounting_line(document: Deployment, other: PredictedCosts) -> str:
@@ -243,16 +296,24 @@ def assumptions_line(rests_on: Sequence[str]) -> str:
     fitted = sum("(fitted)" in line for line in rests_on)
     return (
         f"These costs rest on {assumed} assumed and {fitted} fitted parameters "
-        "(listed in plan.json under rests_on; dse show NAME gives each with its source)."
+        "(dse evaluate --json lists them under rests_on; dse show NAME gives each with its source)."
     )
 
 
-def validation_report(rows: Sequence[Row]) -> RenderableType:
-    """Published against model, row by row, and how many rows are calibration."""
+def validation_report(rows: Sequence[Row], *, every: bool) -> RenderableType:
+    """Reference against model, row by row, and how many rows are calibration.
+
+    Parameters
+    ----------
+    every : bool
+        Whether to show each simulated shard, or only their median and worst.
+    """
     table = plain_table(
         "case", "published", "model", "error", "within", "status", "fitted", "source", right=range(1, 5)
     )
     for row in rows:
+        if row.unit == "cycles" and not every and row.status == "ok":
+            continue
         exact = row.tolerance == 0
         table.add_row(
             row.quantity,
@@ -271,8 +332,10 @@ def validation_report(rows: Sequence[Row]) -> RenderableType:
         return f"{sum(row.status == 'ok' for row in some)} of {len(some)} ok"
 
     return Group(
-        "accounting: one block, prefetches hidden; latency and energy of the paper's rows with kernel set "
-        "date2025, simulated shards with pulp-gvsoc",
+        "One block, prefetches hidden; kernel set date2025, for simulated shards pulp-gvsoc.",
+        ""
+        if every
+        else "dse validate --all shows every simulated shard, --json where in its source each row stands.",
         "",
         table,
         "",
@@ -292,7 +355,7 @@ def shown_value(value: float | str, unit: str) -> str:
 
 def record_report(record: Record) -> RenderableType:
     """A parameter file: every value with its source."""
-    table = plain_table("parameter", "value", "status", "source", "where", right=[1])
+    table = plain_table("parameter", "value", "status", "source", "where", "reason", right=[1])
     for key, entry in record.values():
         unit = f" {entry.unit}" if entry.unit else ""
         bounds = (
@@ -301,7 +364,8 @@ def record_report(record: Record) -> RenderableType:
         colour = {"assumed": "yellow", "fitted": "yellow"}.get(entry.status)
         table.add_row(
             key, f"{entry.value}{unit}{bounds}", Text(entry.status, style=colour or ""), entry.source,
-            entry.reason or entry.where,
+            entry.where,
+            entry.reason or "",
         )  # fmt: skip
     description = str(record.data.get("description", ""))
     names = [f"{k} = {v}" for k, v in record.data.items() if isinstance(v, str) and k != "description"]

@@ -7,193 +7,35 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
-from costmodel.errors import ParameterError
-from costmodel.evaluate import Accounting, Prefetch, Scope, evaluate
+from costmodel.errors import DseError, ParameterError, cut
+from costmodel.evaluate import Accounting, evaluate
 from costmodel.hardware import Platform, platform_of
 from costmodel.memory import Regime
-from costmodel.parameters import KINDS, Kind, Record, validate
-from costmodel.plan import DECISIONS, Plan, Plans, Strategy
+from costmodel.parameters import KINDS, Record, hash_of, validate
+from costmodel.plan import DECISIONS, Plan, Plans
 from costmodel.shards import assignment
 from costmodel.strategies import head_wise
-from costmodel.workload import RequestKind, Workload, workload_of
+from costmodel.workload import Workload, workload_of
 from dse import __version__
+from dse.document import (
+    SCHEMA_VERSION,
+    AccountingChoice,
+    ChipShare,
+    Decisions,
+    Deployment,
+    Extent,
+    Input,
+    MatrixShare,
+    Message,
+    PlatformChoice,
+    PredictedCosts,
+    Schedule,
+    Synchronisation,
+    WorkloadChoice,
+)
 from dse.schedule import Hop, broadcast, levels, reduction
-
-SCHEMA_VERSION: Literal["1"] = "1"
-STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Extent(BaseModel):
-    """Consecutive units: `count` of them from `first` on."""
-
-    model_config = STRICT
-
-    first: int
-    count: int
-
-
-class MatrixShare(BaseModel):
-    """A chip's part of one weight matrix; `bytes` are those of one block (of the one head)."""
-
-    model_config = STRICT
-
-    matrix: str
-    bytes: float
-    home: Literal["L2", "L3"]
-
-
-class ChipShare(BaseModel):
-    """What one chip holds.
-
-    `regime` says how its weights reach its cores: resident, prefetched or streamed. Cache and
-    footprints are those of all blocks.
-    """
-
-    model_config = STRICT
-
-    chip: int
-    heads: list[int]
-    kv_heads: list[int]
-    ffn_columns: Extent
-    vocabulary_rows: Extent
-    weights: list[MatrixShare]
-    regime: Literal["resident", "prefetched", "streamed"]
-    kv_cache_bytes: float
-    activation_peak_bytes: float
-    footprint_bytes: dict[str, float]
-
-
-class Message(BaseModel):
-    """One message; messages of the same slot go at the same time."""
-
-    model_config = STRICT
-
-    slot: int
-    sender: int
-    receiver: int
-    payload_bytes: float
-
-
-class Synchronisation(BaseModel):
-    """A reduction to the root, the root's work, and a broadcast of what comes out."""
-
-    model_config = STRICT
-
-    name: str
-    times: int
-    reduce: list[Message]
-    root_work: list[str]
-    broadcast: list[Message]
-
-
-class Schedule(BaseModel):
-    """All synchronisations of an inference over one hierarchy of groups; a group's first chip leads it."""
-
-    model_config = STRICT
-
-    root: int
-    levels: list[list[list[int]]]
-    synchronisations: list[Synchronisation]
-
-
-class PredictedCosts(BaseModel):
-    """Costs of one inference as the cost model gives them, SI units."""
-
-    model_config = STRICT
-
-    latency_s: float
-    latency_by_cause_s: dict[str, float]
-    energy_j: float
-    energy_by_cause_j: dict[str, float]
-    edp_js: float
-    throughput_tokens_per_s: float
-    link_bytes: float
-    link_messages: float
-    l3_bytes: float
-    l2_bytes: float
-    l2_footprint_bytes: float
-    l3_footprint_bytes: float
-    regime: Literal["resident", "prefetched", "streamed"]
-    limited_by: str
-    block_on_chip_s: float
-    block_prefetch_s: float
-    feasible: bool
-    violations: list[str]
-
-
-class Input(BaseModel):
-    """A parameter file that the plan rests on, carried along whole."""
-
-    model_config = STRICT
-
-    kind: Kind
-    name: str
-    path: str
-    sha256: str
-    data: dict[str, Any]
-
-
-class WorkloadChoice(BaseModel):
-    """The workload by name, request and tokens."""
-
-    model_config = STRICT
-
-    name: str
-    request: RequestKind
-    n_tokens: int
-
-
-class PlatformChoice(BaseModel):
-    """The platform by name, and the names of its parts."""
-
-    model_config = STRICT
-
-    name: str
-    mcu: str
-    link: str
-    kernels: str
-
-
-class AccountingChoice(BaseModel):
-    """What the costs count."""
-
-    model_config = STRICT
-
-    scope: Scope
-    prefetch: Prefetch
-    head: bool
-
-
-class Decisions(BaseModel):
-    """The values of all decisions."""
-
-    model_config = STRICT
-
-    strategy: Strategy
-    n_chips: int
-    group_size: int
-    partial_sum_bits: int
-
-
-class Deployment(BaseModel):
-    """A deployment plan, complete: it can be built from, checked, and costed again."""
-
-    model_config = STRICT
-
-    schema_version: Literal["1"]
-    generator: str
-    workload: WorkloadChoice
-    platform: PlatformChoice
-    accounting: AccountingChoice
-    decisions: Decisions
-    costs: PredictedCosts
-    chips: list[ChipShare]
-    schedule: Schedule
-    rests_on: list[str]
-    inputs: list[Input]
 
 
 def predicted(costs: Costs, index: int) -> PredictedCosts:
@@ -296,6 +138,7 @@ def _chips(workload: Workload, plans: Plans, costs: Costs, accounting: Accountin
                 regime=regime_name(int(place.regime[0, k])),
                 kv_cache_bytes=token_bytes * workload.cached_tokens * model.layers,
                 activation_peak_bytes=float(peaks[0, k]),
+                prefetch_buffer_bytes=float(max(place.block_prefetched[0, k], place.head_prefetched[0, k])),
                 footprint_bytes={"L2": float(place.l2[0, k]), "L3": float(place.l3[0, k])},
             )
         )
@@ -332,52 +175,88 @@ def _schedule(workload: Workload, plans: Plans, costs: Costs, accounting: Accoun
     )
 
 
-def parts(document: Deployment) -> tuple[Workload, Platform, Plan, Accounting]:
+Parts = tuple[Workload, Platform, Plan, Accounting]
+
+
+def parts(document: Deployment) -> Parts:
     """Give back what a document was made of, from the parameters that it carries.
 
     Raises
     ------
-    ParameterError, UsageError, PlanError
+    DseError
         The document's contents make no sense.
     """
-    records: dict[str, Record] = {
-        i.kind: Record(kind=i.kind, name=i.name, path=f"inputs.{i.kind}", sha256=i.sha256, data=i.data)
-        for i in document.inputs
-    }
+    records: dict[str, Record] = {}
+    for entry in document.inputs:
+        if entry.kind in records:
+            raise ParameterError(f"key 'inputs' holds two of kind {entry.kind!r}")
+        if hash_of(entry.data) != entry.sha256:
+            raise ParameterError(
+                f"key 'inputs': the contents of {entry.kind} {entry.name!r} are not those hashed"
+            )
+        records[entry.kind] = Record(**entry.model_dump())
     for kind in KINDS:
         if kind not in records:
-            raise ParameterError(f"the plan carries no {kind} among its inputs")
-    choice = document.workload
-    workload = workload_of(records["model"], choice.request, choice.n_tokens)
-    platform = platform_of(tuple(records[k] for k in ("platform", "mcu", "link", "kernels")))
-    accounting = document.accounting
+            raise ParameterError(f"key 'inputs' holds no {kind}")
+    choice, accounting = document.workload, document.accounting
     return (
-        workload,
-        platform,
+        workload_of(records["model"], choice.request, choice.n_tokens),
+        platform_of(tuple(records[k] for k in ("platform", "mcu", "link", "kernels"))),
         Plan(**document.decisions.model_dump()),
-        Accounting(scope=accounting.scope, prefetch=accounting.prefetch, head=accounting.head),
+        Accounting(**accounting.model_dump()),
     )
 
 
 MAX_PLAN_BYTES = 20_000_000
 
 
-def read_deployment(path: Path) -> Deployment:
-    """Read a plan's file.
+def read_deployment(path: Path) -> tuple[Deployment, Parts]:
+    """Read a plan's file, and what it was made of.
 
     Raises
     ------
     ParameterError
-        It cannot be read, is no JSON, or is no plan of this schema.
+        It cannot be read, is no JSON, is no plan of this schema, or makes no sense.
     """
     try:
         if path.stat().st_size > MAX_PLAN_BYTES:
-            raise ParameterError(f"{path}: larger than {MAX_PLAN_BYTES} bytes")
+            raise ParameterError(f"plan {path}: larger than {MAX_PLAN_BYTES} bytes")
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParameterError(f"plan {path} cannot be read ({error.strerror})") from None
     except (UnicodeDecodeError, RecursionError):
         raise ParameterError(f"plan {path} is not readable text") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ParameterError(f"plan {path}: broken JSON: {error}") from None
-    return validate(Deployment, data, f"plan {path}")
+    document = validate(Deployment, data, f"plan {path}")
+    try:
+        return document, parts(document)
+    except DseError as error:
+        raise ParameterError(f"plan {path}: {error.message}", error.hint) from None
+
+
+def check_unchanged(path: Path, stored: Deployment, again: Deployment) -> None:
+    """Refuse a plan's file that says anything else than its own parameters and decisions give.
+
+    Raises
+    ------
+    ParameterError
+        The first key that differs, with both values.
+    """
+    difference = first_difference(stored.model_dump(mode="json"), again.model_dump(mode="json"), "")
+    if difference:
+        raise ParameterError(
+            f"plan {path}: {difference}",
+            f"the file was edited, or made by another version: {stored.generator}",
+        )
+
+
+def first_difference(stored: Any, again: Any, key: str) -> str:
+    """Name the first key at which two documents differ; empty when they are equal."""
+    if isinstance(stored, dict) and isinstance(again, dict) and stored.keys() == again.keys():
+        pairs = [(stored[k], again[k], f"{key}.{k}" if key else k) for k in stored]
+    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
+        pairs = [(a, b, f"{key}[{i}]") for i, (a, b) in enumerate(zip(stored, again, strict=True))]
+    else:
+        return "" if stored == again else f"key {key!r} is {cut(stored)}, its parameters give {cut(again)}"
+    return next((found for a, b, k in pairs if (found := first_difference(a, b, k))), "")

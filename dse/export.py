@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodel.errors import RunError, UsageError, nearest
+from costmodel.errors import RunError, UsageError, cut, nearest
 from costmodel.plan import DECISIONS, Plan, plan_of
 from dse import __version__
-from dse.deployment import Deployment, deployment
+from dse.deployment import deployment
+from dse.document import Deployment
 from dse.objectives import OBJECTIVES, Objective
 from dse.plots import save_front
 from dse.search import Job, SearchResult
@@ -221,16 +222,44 @@ def axes_of(objectives: Sequence[Objective]) -> tuple[Objective, Objective]:
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
-    """Read a run back: run.json, trials, front."""
+    """Read a run back: run.json, trials, front.
+
+    Raises
+    ------
+    RunError
+        A file is missing, or not as a search writes it.
+    """
     if not (folder / RUN_FILE).is_file():
         raise RunError(f"{folder} holds no {RUN_FILE}: it is not a finished run")
     try:
         summary = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        trials = pd.read_csv(folder / "trials.csv", index_col="trial")
-        front = pd.read_csv(folder / "pareto.csv", index_col="front_index")
+        named = [summary["workload"]["name"], summary["workload"]["request"], summary["platform"]]
+        known = all(isinstance(name, str) for name in named) and set(summary["objectives"]) <= set(OBJECTIVES)
+    except (OSError, ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise RunError(f"{folder / RUN_FILE} is not as a search writes it")
+    trials = _read_table(folder / "trials.csv", "trial", ["feasible"])
+    return summary, trials, _read_table(folder / "pareto.csv", "front_index", ["knee"])
+
+
+def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
+    """Read a table of plans and check its columns."""
+    try:
+        table = pd.read_csv(path, index_col=index)
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{folder} cannot be read: {error}") from None
-    return summary, trials, front
+        raise RunError(f"{path} cannot be read: {error}") from None
+    numbers = [*DECISIONS, *(o.column for o in OBJECTIVES.values())]
+    for column in [*numbers, *flags, "strategy", "regime", "limited_by"]:
+        if column not in table:
+            raise RunError(f"{path}: column {column!r} is missing")
+    for column in numbers:
+        if len(table) and not pd.api.types.is_numeric_dtype(table[column]):
+            raise RunError(f"{path}: column {column!r} holds something that is no number")
+    for column in flags:
+        if len(table) and table[column].dtype != bool:
+            raise RunError(f"{path}: column {column!r} must hold True and False")
+    return table
 
 
 def picked(front: pd.DataFrame, pick: str) -> int:
@@ -241,8 +270,8 @@ def picked(front: pd.DataFrame, pick: str) -> int:
         return int(np.argmax(front["knee"].to_numpy()))
     if pick in PICK_COLUMNS:
         return int(np.argmin(front[PICK_COLUMNS[pick]].to_numpy()))
-    if pick.isdigit():
+    if pick.isascii() and pick.isdecimal() and len(pick) < 10:
         if int(pick) < len(front):
             return int(pick)
         raise UsageError(f"pick {pick} is outside the front, 0 to {len(front) - 1}")
-    raise UsageError(f"unknown pick {pick!r}; {nearest(pick, PICKS)}, or a position of the front")
+    raise UsageError(f"unknown pick {cut(pick)}; {nearest(pick, PICKS)}, or a position of the front")

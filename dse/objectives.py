@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from costmodel.costs import Costs
 from costmodel.errors import UsageError, nearest
-from costmodel.parameters import to_unit
+from costmodel.parameters.quantity import LARGEST, SMALLEST, to_unit
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -211,7 +210,7 @@ def constraint(text: str) -> Constraint:
     objective, number = OBJECTIVES[name], float(match["number"])
     if operator not in ("<=", ">="):
         raise UsageError(f"constraint {text!r}: operator {operator!r} must be <= or >=", form)
-    if not (0 < number < math.inf):
+    if number <= 0:
         raise UsageError(f"constraint {text!r}: the bound must be a number above 0")
     if not objective.unit:
         if unit:
@@ -226,6 +225,8 @@ def constraint(text: str) -> Constraint:
             bound = to_unit(number, unit, objective.unit)
         except ValueError as error:
             raise UsageError(f"constraint {text!r}: {error}") from None
+    if not SMALLEST <= bound <= LARGEST:
+        raise UsageError(f"constraint {text!r}: the bound is beyond {SMALLEST:g} to {LARGEST:g} in SI units")
     return Constraint(objective=objective, at_most=operator == "<=", bound=bound, text=text.strip())
 
 

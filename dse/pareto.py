@@ -8,6 +8,8 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+NEGLIGIBLE = 0.05  # relative range of an objective over the front below which it does not decide
+
 FloatArray = NDArray[np.floating[Any]]
 
 
@@ -38,7 +40,8 @@ def knee(values: FloatArray) -> int:
     """Position of the front point nearest to the ideal one, each objective scaled to its range.
 
     Ranges are taken on a log scale where an objective is positive, so that halving counts the same
-    everywhere; ties go to the first.
+    everywhere. An objective that differs by less than 5 % over the whole front does not count; ties
+    go to the first.
 
     >>> knee(np.array([[1.0, 100.0], [2.0, 2.0], [100.0, 1.0]]))
     1
@@ -46,5 +49,6 @@ def knee(values: FloatArray) -> int:
     positive = np.all(values > 0, axis=0) | np.all(values < 0, axis=0)
     scaled = np.where(positive, np.sign(values) * np.log(np.abs(np.where(positive, values, 1.0))), values)
     low, high = scaled.min(axis=0), scaled.max(axis=0)
-    unit = (scaled - low) / np.where(high > low, high - low, 1.0)
+    matters = (high - low) > np.where(positive, np.log(1 + NEGLIGIBLE), NEGLIGIBLE * np.abs(high))
+    unit = (scaled - low) / np.where(matters, high - low, np.inf)
     return int(np.argmin(np.sqrt(np.sum(unit**2, axis=1))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ STYLE: dict[Any, Any] = {
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the same figure gives the same bytes."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks
         metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(path, metadata=metadata)
 
@@ -110,7 +112,7 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
                     str(n), point, xytext=(0, 7), textcoords="offset points", fontsize=8, ha="center"
                 )
         _scale(axes, feasible[x.column], feasible[y.column])
-        axes.set(xlabel=x.label, ylabel=y.label, title=title)
+        axes.set(xlabel=x.label, ylabel=y.label, title=title.replace("$", r"\$"))
         axes.legend(loc="best", fontsize=9, title="numbers in the plot: chips", title_fontsize=8)
     return figure
 

@@ -14,13 +14,16 @@ from costmodel.evaluate import Accounting, evaluate
 from costmodel.hardware import Platform
 from costmodel.plan import Plan, Plans
 from costmodel.workload import Workload
-from dse.engines import ENGINES, pick
+from dse.engines import ENGINES, Engine, pick
+from dse.engines.unseen import Unseen
 from dse.objectives import Constraint, Objective, minimised
 from dse.pareto import front_mask, knee
 from search_spaces import SearchSpace
 
-# An engine that proposes nothing new for so many batches in a row has run dry.
-DRY_BATCHES = 20
+# An engine has run dry when it proposes nothing new for so many batches in a row, or when it has
+# proposed so many times the budget; what is left of the budget then goes to plans at random.
+DRY_BATCHES = 5
+MAX_PROPOSALS = 2
 
 FloatArray = NDArray[np.floating[Any]]
 Report = Callable[[int, int, float], None]
@@ -126,17 +129,19 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
     """
     size = job.space.size
     name, why = pick(size, job.budget) if job.engine == "auto" else (job.engine, "asked for")
-    engine = ENGINES[name].make(job.space, len(job.objectives), job.seed)
+    engine: Engine = ENGINES[name].make(job.space, len(job.objectives), job.seed)
     goal = min(job.budget, size)
+    proposals = filled = 0
     seen: dict[tuple[int, ...], int] = {}
     rows: list[Plan] = []
     values = np.empty((0, len(job.objectives)))
     violations = np.empty((0, 0))
     dry = 0
-    while len(rows) < goal and dry < DRY_BATCHES:
+    while len(rows) < goal:
+        if filled == 0 and (dry >= DRY_BATCHES or proposals >= MAX_PROPOSALS * goal):
+            engine, filled = Unseen(job.space, seen, job.seed), goal - len(rows)
         proposed = engine.propose(engine.batch)
-        if not len(proposed):
-            break
+        proposals += len(proposed)
         keys = proposed.keys()
         fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in seen}
         positions = sorted(fresh.values())[: goal - len(rows)]
@@ -157,6 +162,8 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
         if report is not None:
             feasible = np.all(violations <= 0, axis=1)
             report(len(rows), goal, _best(values, feasible) * job.objectives[0].sign)
+    if filled:
+        why += f"; it proposed nothing new at the end, so {filled} plans were drawn at random"
     return _result(job, Plans.of(rows), name, why)
 
 

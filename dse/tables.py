@@ -21,6 +21,8 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}
     table |= {f"energy_{c}_j": costs.energy_by_cause_j[c] for c in ENERGY_CAUSES}
     table["link_messages"] = costs.link_messages
+    table["chips_with_l3"] = costs.n_chips_with_l3
+    table["head_from_l3"] = costs.head_from_l3
     table["regime"] = [regime_name(int(code)) for code in costs.regime]
     table["limited_by"] = [costs.limited_by(i) for i in range(len(plans))]
     table["feasible"] = result.feasible
@@ -49,7 +51,8 @@ def exceeded(result: SearchResult, index: int, lever: dict[str, str]) -> str:
         if result.slack[bound.text][index] > 0:
             o = bound.objective
             value = o.shown(float(o.of(result.costs)[index]))
-            texts.append(f"{bound.text} is missed: {value} {o.shown_unit}".rstrip())
+            off = float(result.slack[bound.text][index])
+            texts.append(f"{bound.text} is missed by {off:.1%}: {value} {o.shown_unit}".rstrip())
     return " | ".join(texts)
 
 

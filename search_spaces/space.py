@@ -7,24 +7,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from costmodel.errors import ParameterError, PlanError, UsageError, nearest
+from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
 from costmodel.parameters import read_toml, validate
 from costmodel.plan import DECISIONS, Plan, Plans, Strategy
 
 BUILT_IN = Path(__file__).parent
 MAX_PLANS = 5_000_000
+MAX_CHOICES = 10_000
 
 
 class Range(BaseModel):
     """All whole numbers from `low` to `high`, both included."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     low: int
     high: int
@@ -33,7 +34,17 @@ class Range(BaseModel):
     def _ordered(self) -> Range:
         if self.low > self.high:
             raise ValueError(f"low {self.low} is above high {self.high}")
+        if self.high - self.low >= MAX_CHOICES:
+            raise ValueError(f"{cut(self.low)} to {cut(self.high)} are more than {MAX_CHOICES} choices")
         return self
+
+
+class Choices(BaseModel):
+    """The values of one decision, one by one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    choices: list[int] = Field(min_length=1, max_length=MAX_CHOICES)
 
 
 class SpaceFile(BaseModel):
@@ -43,7 +54,7 @@ class SpaceFile(BaseModel):
 
     description: str
     strategy: Strategy
-    choices: dict[str, Range | Annotated[list[int], Field(min_length=1)]]
+    choices: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +108,7 @@ class SearchSpace:
     def with_choices(self, name: str, values: Sequence[int]) -> SearchSpace:
         """Give the space with other choices for one decision."""
         if name not in self.choices:
-            raise UsageError(f"unknown decision {name!r}; {nearest(name, self.choices)}")
+            raise UsageError(f"unknown decision {cut(name)}; {nearest(name, self.choices)}")
         return replace(self, choices={**self.choices, name: tuple(dict.fromkeys(values))})
 
 
@@ -111,26 +122,29 @@ def load_space(name: str) -> SearchSpace:
     if name.endswith(".toml"):
         path, shown = Path(name), name
         if not path.is_file():
-            raise ParameterError(f"space file {name!r} does not exist")
+            raise ParameterError(f"space file {cut(name)} does not exist")
     else:
         if name not in built_in_spaces():
-            raise ParameterError(f"unknown space {name!r}; {nearest(name, built_in_spaces())}")
+            raise ParameterError(f"unknown space {cut(name)}; {nearest(name, built_in_spaces())}")
         path, shown = BUILT_IN / f"{name}.toml", f"space/{name}.toml"
-    data, _ = read_toml(path, shown)
-    file = validate(SpaceFile, data, shown)
+    file = validate(SpaceFile, read_toml(path, shown), shown)
     for decision in file.choices:
         if decision not in DECISIONS:
-            raise ParameterError(f"{shown}: unknown decision {decision!r}; {nearest(decision, DECISIONS)}")
+            raise ParameterError(f"{shown}: unknown decision {cut(decision)}; {nearest(decision, DECISIONS)}")
     for decision in DECISIONS:
         if decision not in file.choices:
             raise ParameterError(f"{shown}: key 'choices.{decision}' is missing")
-    choices = {
-        decision: tuple(range(c.low, c.high + 1)) if isinstance(c, Range) else tuple(dict.fromkeys(c))
-        for decision, c in file.choices.items()
-    }
     return SearchSpace(
         name=name,
         description=file.description,
         strategy=file.strategy,
-        choices={decision: choices[decision] for decision in DECISIONS},
+        choices={d: _values(file.choices[d], f"{shown}: choices.{d}") for d in DECISIONS},
     )
+
+
+def _values(raw: object, shown: str) -> tuple[int, ...]:
+    """Read the choices of a decision: a table {low, high}, or a list of whole numbers."""
+    if isinstance(raw, dict):
+        span = validate(Range, raw, shown)
+        return tuple(range(span.low, span.high + 1))
+    return tuple(dict.fromkeys(validate(Choices, {"choices": raw}, shown).choices))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from costmodel.errors import ParameterError, nearest
+from costmodel.errors import ParameterError, cut, nearest
 from costmodel.parameters.quantity import Sourced, sourced_values
 
 Kind = Literal["mcu", "link", "platform", "model", "kernels"]
@@ -33,7 +34,7 @@ class Record:
     path : str
         Where it was found; built-in files are given relative to the package.
     sha256 : str
-        Hash of the bytes read.
+        Hash of the contents, as canonical JSON.
     data : dict
         The tables of the file, unchanged, so that a plan can carry them along.
     """
@@ -46,7 +47,10 @@ class Record:
 
     def values(self) -> Iterator[tuple[str, Sourced]]:
         """Give each sourced value with its dotted key."""
-        return sourced_values(self.data)
+        try:
+            yield from sourced_values(self.data)
+        except ValueError as error:
+            raise ParameterError(f"{self.path}: {error}") from None
 
     def uncertain(self) -> list[str]:
         """List the assumed and fitted values: 'kind/name key = value unit (status)'."""
@@ -63,8 +67,13 @@ def built_in_names(kind: Kind) -> list[str]:
     return sorted(path.stem for path in (BUILT_IN / kind).glob("*.toml"))
 
 
-def read_toml(path: Path, shown: str) -> tuple[dict[str, Any], str]:
-    """Read a TOML file of bounded size; give its tables and the hash of its bytes."""
+def hash_of(data: dict[str, Any]) -> str:
+    """Hash the tables of a parameter file, whatever their order and comments."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def read_toml(path: Path, shown: str) -> dict[str, Any]:
+    """Read a TOML file of bounded size."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ParameterError(f"{shown}: larger than {MAX_FILE_BYTES} bytes")
@@ -77,7 +86,16 @@ def read_toml(path: Path, shown: str) -> tuple[dict[str, Any], str]:
         raise ParameterError(f"{shown}: is not readable TOML text") from None
     except tomllib.TOMLDecodeError as error:
         raise ParameterError(f"{shown}: broken TOML: {error}") from None
-    return data, hashlib.sha256(raw).hexdigest()
+    except ValueError:
+        raise ParameterError(f"{shown}: broken TOML: a number has too many digits") from None
+    return data
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def load(kind: Kind, name: str, beside: Path | None = None) -> Record:
@@ -97,21 +115,22 @@ def load(kind: Kind, name: str, beside: Path | None = None) -> Record:
     """
     if name.endswith(".toml"):
         path = Path(name)
-        if beside is not None and (beside / path).is_file():
+        if beside is not None and _is_file(beside / path):
             path = beside / path
-        if not path.is_file():
-            raise ParameterError(f"{kind} file {name!r} does not exist")
-        data, digest = read_toml(path, name)
-        return Record(kind=kind, name=name, path=str(path), sha256=digest, data=data)
+        if not _is_file(path):
+            raise ParameterError(f"{kind} file {cut(name)} does not exist")
+        data = read_toml(path, name)
+        return Record(kind=kind, name=name, path=str(path), sha256=hash_of(data), data=data)
     names = built_in_names(kind)
     if name not in names:
         raise ParameterError(
-            f"unknown {kind} {name!r}; {nearest(name, names)}",
+            f"unknown {kind} {cut(name)}; {nearest(name, names)}",
             "a file of your own is named by its path, ending in .toml",
         )
     path = BUILT_IN / kind / f"{name}.toml"
-    data, digest = read_toml(path, f"{kind}/{name}.toml")
-    return Record(kind=kind, name=name, path=f"{kind}/{name}.toml", sha256=digest, data=data)
+    shown = f"{kind}/{name}.toml"
+    data = read_toml(path, shown)
+    return Record(kind=kind, name=name, path=shown, sha256=hash_of(data), data=data)
 
 
 def validate(schema: type[M], data: object, shown: str) -> M:
@@ -132,7 +151,9 @@ def first_fault(error: ValidationError, schema: type[BaseModel]) -> str:
         return f"unknown key {key!r}; {nearest(place[-1], _keys_at(schema, place[:-1]))}"
     if fault["type"] == "missing":
         return f"key {key!r} is missing"
-    text = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] != "value_error":
+        text = f"{text}, got {cut(fault['input'])}"
     return f"key {key!r}: {text}" if key else text
 
 

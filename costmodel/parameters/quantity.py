@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
-from costmodel.errors import nearest
+from costmodel.errors import cut, nearest
 
 if TYPE_CHECKING:
     import pint
@@ -17,6 +26,11 @@ if TYPE_CHECKING:
 Status = Literal["measured", "datasheet", "derived", "fitted", "assumed"]
 SOURCED_KEYS = frozenset({"value", "source", "status"})
 MAX_UNIT_CHARS = 40
+MAX_COUNT = 10**6
+# No quantity of this field is larger, or nearer to zero, in SI units.
+LARGEST, SMALLEST = 1e30, 1e-30
+# Numbers of several digits, and powers of powers, which would take for ever to compute.
+HUGE_POWER = re.compile(r"\d\d|(\*\*|\^).*(\*\*|\^)")
 
 
 @cache
@@ -38,8 +52,8 @@ def to_unit(value: float, unit: str, target: str) -> float:
     """
     import pint
 
-    if len(unit) > MAX_UNIT_CHARS:
-        raise ValueError(f"unit {unit[:MAX_UNIT_CHARS]!r}... is not a unit")
+    if len(unit) > MAX_UNIT_CHARS or HUGE_POWER.search(unit):
+        raise ValueError(f"unit {cut(unit)} is not a unit")
     registry = unit_registry()
     try:
         return float(registry.Quantity(value, unit).to(target).magnitude)
@@ -51,15 +65,26 @@ def to_unit(value: float, unit: str, target: str) -> float:
         raise ValueError(f"unreadable unit {unit!r}; expected one that reads as {target}") from error
 
 
+def _plain(value: object) -> object:
+    """Pass a number, a word or a yes or no, and nothing else."""
+    finite = isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+    if not finite:
+        raise ValueError(f"{cut(value)} is no finite number, no text, and neither true nor false")
+    return value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class Sourced(BaseModel):
     """A value with where it comes from and how far it may be trusted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    value: bool | int | float | str
+    value: Annotated[bool | int | float | str, PlainValidator(_plain)]
     unit: str | None = None
-    source: str
-    where: str
+    source: Text
+    where: Text
     status: Status
     low: float | None = None
     high: float | None = None
@@ -68,7 +93,7 @@ class Sourced(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Sourced:
-        if self.status == "assumed" and not self.reason:
+        if self.status == "assumed" and not (self.reason or "").strip():
             raise ValueError("status 'assumed' needs a 'reason'")
         if self.status == "fitted" and not (
             self.fitted_on and self.low is not None and self.high is not None
@@ -85,16 +110,30 @@ class Sourced(BaseModel):
 def _sourced(raw: object) -> Sourced:
     if not isinstance(raw, dict):
         raise ValueError(
-            f"got {raw!r}; expected a table {{value, unit, source, where, status}} "
+            f"got {cut(raw)}; expected a table {{value, unit, source, where, status}} "
             "so that the value has a source"
         )
     try:
         return Sourced.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        faults = error.errors()
+        first = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
+        place = cut(".".join(str(part) for part in first["loc"]))[1:-1]
         text = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            text = f"unknown key; {nearest(place, Sourced.model_fields)}"
+        elif first["type"] == "missing":
+            text = "is missing"
+        elif place:
+            text = f"{text}, got {cut(first['input'])}"
         raise ValueError(f"{place}: {text}" if place else text) from None
+
+
+def _without_unit(raw: object) -> object:
+    entry = _sourced(raw)
+    if entry.unit is not None:
+        raise ValueError(f"takes no unit, got {cut(entry.unit)}")
+    return entry.value
 
 
 def quantity(unit: str, *, allow_zero: bool = False, signed: bool = False) -> BeforeValidator:
@@ -107,19 +146,26 @@ def quantity(unit: str, *, allow_zero: bool = False, signed: bool = False) -> Be
         if entry.unit is None:
             raise ValueError(f"unit is missing; expected one that reads as {unit}")
         if not signed and (entry.value < 0 or (entry.value == 0 and not allow_zero)):
-            raise ValueError(f"value {entry.value:g} must be {'at least' if allow_zero else 'above'} 0")
-        return to_unit(float(entry.value), entry.unit, unit)
+            raise ValueError(f"value {cut(entry.value)} must be {'at least' if allow_zero else 'above'} 0")
+        if abs(entry.value) > LARGEST:
+            raise ValueError(f"value {cut(entry.value)} is beyond {LARGEST:g}")
+        converted = to_unit(float(entry.value), entry.unit, unit)
+        if entry.value and not SMALLEST <= abs(converted) <= LARGEST:
+            raise ValueError(
+                f"value {cut(entry.value)} {entry.unit} is beyond {SMALLEST:g} to {LARGEST:g} {unit}"
+            )
+        return converted
 
     return BeforeValidator(read)
 
 
-def count(minimum: int = 1) -> BeforeValidator:
-    """Reader of a whole number of at least `minimum`; it has a source and no unit."""
+def count(minimum: int = 1, maximum: int = MAX_COUNT) -> BeforeValidator:
+    """Reader of a whole number from `minimum` to `maximum`; it has a source and no unit."""
 
     def read(raw: object) -> int:
-        value = _sourced(raw).value
-        if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ValueError(f"value {value!r} must be a whole number of at least {minimum}")
+        value = _without_unit(raw)
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise ValueError(f"value {cut(value)} must be a whole number, {minimum} to {maximum}")
         return value
 
     return BeforeValidator(read)
@@ -129,9 +175,9 @@ def choice(*options: str) -> BeforeValidator:
     """Reader of one word out of `options`; it has a source and no unit."""
 
     def read(raw: object) -> str:
-        value = _sourced(raw).value
+        value = _without_unit(raw)
         if not isinstance(value, str) or value not in options:
-            raise ValueError(f"value {value!r} is not known; {nearest(str(value), options)}")
+            raise ValueError(f"value {cut(value)} is not known; {nearest(str(value), options)}")
         return value
 
     return BeforeValidator(read)
@@ -141,7 +187,7 @@ def switch() -> BeforeValidator:
     """Reader of a yes or no; it has a source and no unit."""
 
     def read(raw: object) -> bool:
-        value = _sourced(raw).value
+        value = _without_unit(raw)
         if not isinstance(value, bool):
             raise ValueError(f"value {value!r} must be true or false")
         return value
@@ -150,10 +196,19 @@ def switch() -> BeforeValidator:
 
 
 def sourced_values(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Sourced]]:
-    """Walk the tables of a parameter file and give each sourced value with its dotted key."""
+    """Walk the tables of a parameter file and give each sourced value with its dotted key.
+
+    Raises
+    ------
+    ValueError
+        A value is not complete; the message names its key.
+    """
     for key, entry in data.items():
         if isinstance(entry, dict):
             if entry.keys() >= SOURCED_KEYS:
-                yield prefix + key, Sourced.model_validate(entry)
+                try:
+                    yield prefix + key, _sourced(entry)
+                except ValueError as error:
+                    raise ValueError(f"key {prefix + key!r}: {error}") from None
             else:
                 yield from sourced_values(entry, f"{prefix}{key}.")

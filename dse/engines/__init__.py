@@ -61,7 +61,7 @@ def pick(size: int, budget: int) -> tuple[str, str]:
     if size <= budget:
         return "exhaustive", f"the space has {size} plans, the budget covers all of them"
     if budget <= TPE_BUDGET:
-        return "tpe", f"the space has {size} plans, and TPE finds most within {TPE_BUDGET} evaluations"
+        return "tpe", f"the space has {size} plans; TPE is the best sampler up to {TPE_BUDGET} evaluations"
     return "nsga2", f"the space has {size} plans, more than the budget"
 
 

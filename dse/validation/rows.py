@@ -54,7 +54,7 @@ def compare(entry: dict[str, Any], model: float | str) -> Row:
 
 def validate() -> list[Row]:
     """All rows: the published ones, then each simulated block shard."""
-    data, _ = read_toml(FOLDER / "published.toml", "published.toml")
-    models: dict[str, float | str] = {**date2025.models(), "gvsoc-median": gvsoc.median_error()}
+    data = read_toml(FOLDER / "published.toml", "published.toml")
+    models: dict[str, float | str] = {**date2025.models(), **gvsoc.errors()}
     rows = [compare(entry, models[entry["id"]]) for entry in data["row"]]
     return rows + [compare(entry, cycles) for entry, cycles in gvsoc.shards()]

@@ -51,3 +51,12 @@ def test_throughput_counts_all_tokens_of_an_inference(siracusa: Platform, tokens
     workload = load_workload("tinyllama-42m", "prompt", tokens)
     costs = evaluate(workload, siracusa, BOTH)
     np.testing.assert_allclose(costs.throughput_tokens_per_s, tokens / costs.latency_s, rtol=1e-15)
+
+
+def test_chips_that_need_l3_and_a_head_that_comes_from_it_are_told(siracusa: Platform) -> None:
+    workload = load_workload("stories15m")
+    costs = evaluate(workload, siracusa, Plans.of(Plan(n_chips=n) for n in (1, 8, 64)))
+    assert costs.n_chips_with_l3.tolist() == [1, 6, 0]  # two of eight chips have no head
+    assert costs.head_from_l3.tolist() == [True, True, False]
+    blocks = evaluate(workload, siracusa, Plans.of([Plan(n_chips=1)]), Accounting(head=False))
+    assert (blocks.n_chips_with_l3.tolist(), blocks.head_from_l3.tolist()) == ([1], [False])

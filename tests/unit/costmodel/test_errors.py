@@ -1,7 +1,7 @@
 import pytest
 
 from costmodel import errors
-from costmodel.errors import DseError, ParameterError, nearest
+from costmodel.errors import MAX_SHOWN_CHARS, DseError, ParameterError, cut, nearest
 
 
 def test_every_error_is_drawn_in_the_tree() -> None:
@@ -33,3 +33,15 @@ def test_nearest_reads_any_iterable_once() -> None:
         nearest("aple", (word for word in ("apple", "pear")))
         == "did you mean 'apple'? there are: apple, pear"
     )
+
+
+@pytest.mark.parametrize("value", [5, "a\nb", [1, 2], "x" * MAX_SHOWN_CHARS])
+def test_a_short_value_is_shown_whole(value: object) -> None:
+    assert cut(value) == repr(value)
+
+
+@pytest.mark.parametrize("value", ["x\n" * 1000, list(range(1000)), 10**100])
+def test_a_long_value_is_shown_cut_and_on_one_line(value: object) -> None:
+    assert len(cut(value)) < 2 * MAX_SHOWN_CHARS
+    assert "..." in cut(value)
+    assert "\n" not in cut(value)

@@ -136,6 +136,12 @@ def test_a_streamed_product_waits_for_its_third_tile() -> None:
     assert alone(product, start=0.0) == 8 * dma + compute
 
 
+def test_every_chunk_of_rows_brings_the_weights_again() -> None:
+    product = operator(Kind.MATMUL, 33, 64, depth=512, weight_bytes=512.0 * 64)
+    dma, compute = 22 + 32768 / 8, (16 + 1) * 2 * 1850 / 2 + 160
+    assert alone(product, start=0.0) == dma + 2 * compute
+
+
 def test_a_step_adds_its_overhead() -> None:
     add = operator(Kind.ADD, 1, 32)
     assert alone(add) == pytest.approx(120 + 130.839 + 24.005 * 4, rel=1e-14)

@@ -108,7 +108,6 @@ def test_decisions_that_are_none_are_refused(values: dict[str, object], said: st
     assert str(caught.value).startswith(said)
 
 
-@pytest.mark.xfail(strict=True, reason="2.5 chips are costed as 2; text raises a TypeError")
 @pytest.mark.parametrize(
     "decisions",
     [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from costmodel import Workload, load_workload
-from costmodel.errors import UsageError
+from costmodel.errors import ParameterError, UsageError
 from costmodel.workload import MAX_TOKENS, Kind, Operator
 
 Copy = Callable[..., str]
@@ -62,6 +62,7 @@ def test_request_and_tokens_default_to_those_of_the_file() -> None:
     ("arguments", "said"),
     [
         (("tinyllama-42m", "promt"), "unknown request 'promt'; did you mean 'prompt'?"),
+        (("tinyllama-42m", ""), "unknown request ''; there are: prompt, autoregressive, encoder"),
         (("tinyllama-42m", "encoder"), "model 'tinyllama-42m' has no request 'encoder'; there are: auto"),
         (("tinyllama-42m", None, 0), f"tokens 0 must be 1 to {MAX_TOKENS}"),
         (("tinyllama-42m", None, -4), f"tokens -4 must be 1 to {MAX_TOKENS}"),
@@ -76,7 +77,7 @@ def test_a_request_that_there_is_not_is_refused(arguments: tuple[str, str, int],
 
 def test_tokens_of_a_file_are_bounded_as_well(copy_of: Copy) -> None:
     path = copy_of("model/stories15m", "value = 256,", "value = 1000001,")
-    with pytest.raises(UsageError, match="tokens 1000001 must be 1 to 1000000"):
+    with pytest.raises(ParameterError, match="value 1000001 must be a whole number, 1 to 1000000"):
         load_workload(path)
 
 

@@ -1,0 +1,94 @@
+"""Options of the command line: their types, and how their values are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from costmodel.evaluate import Accounting
+
+MAX_CHOICES = 10_000
+DEFAULT_WORKLOAD, DEFAULT_PLATFORM = "tinyllama-42m", "siracusa-mipi"
+
+
+def whole_number(text: str | int) -> int:
+    """Read a whole number of an option."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{str(text)[:60]!r} is no whole number") from None
+
+
+WorkloadOption = Annotated[
+    str | None, typer.Option("--workload", help=f"Model, by name or TOML path. [default: {DEFAULT_WORKLOAD}]")
+]
+PlatformOption = Annotated[
+    str | None,
+    typer.Option("--platform", help=f"Platform, by name or TOML path. [default: {DEFAULT_PLATFORM}]"),
+]
+RequestOption = Annotated[
+    str | None, typer.Option("--request", help="prompt, autoregressive or encoder. [default: the model's]")
+]
+TokensOption = Annotated[
+    int | None,
+    typer.Option(
+        "--tokens", help="Prompt length, or context of the token. [default: the model's]", parser=whole_number
+    ),
+]
+KernelsOption = Annotated[
+    str | None, typer.Option("--kernels", help="Kernel set, by name or TOML path. [default: the platform's]")
+]
+ScopeOption = Annotated[str | None, typer.Option("--scope", help="model or block. [default: model]")]
+PrefetchOption = Annotated[
+    str | None,
+    typer.Option("--prefetch", help="steady, or hidden: loads beside a block are free. [default: steady]"),
+]
+HeadOption = Annotated[
+    bool | None, typer.Option("--head/--no-head", help="Count embedding and LM head. [default: --head]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
+
+
+def accounting_of(scope: str | None, prefetch: str | None, head: bool | None) -> Accounting:
+    """Read the accounting options; those not given have their defaults."""
+    from costmodel.evaluate import Accounting
+
+    given: dict[str, Any] = {"scope": scope, "prefetch": prefetch, "head": head}
+    return Accounting(**{name: value for name, value in given.items() if value is not None})
+
+
+def choices_of(text: str) -> list[int]:
+    """Read choices: whole numbers and ranges, as in ``1..4,8``.
+
+    >>> choices_of("1..4,8")
+    [1, 2, 3, 4, 8]
+    """
+    choices: list[int] = []
+    for part in text.split(","):
+        low, dots, high = part.partition("..")
+        last = int(high) if dots else int(low)
+        if last - int(low) >= MAX_CHOICES:
+            raise ValueError("too many choices")
+        choices += range(int(low), last + 1)
+    if not choices:
+        raise ValueError("no choice")
+    return choices
+
+
+def settings_of(texts: list[str]) -> dict[str, str]:
+    """Split ``name=value`` settings."""
+    from costmodel.errors import UsageError
+
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise UsageError(f"--set {text!r} cannot be read", "write it like --set n_chips=8")
+        if name.strip() in settings:
+            raise UsageError(f"--set {name.strip()} is given twice")
+        settings[name.strip()] = value.strip()
+    return settings
