@@ -133,7 +133,7 @@ def load_platform(name: str, kernels: str | None = None) -> Platform:
             record,
             load("mcu", names.mcu, beside),
             load("link", names.link, beside),
-            load("kernels", kernels) if kernels else load("kernels", names.kernels, beside),
+            load("kernels", names.kernels, beside) if kernels is None else load("kernels", kernels),
         )
     )
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from rich.console import RenderableType
 
 from costmodel.errors import UsageError, cut, nearest
-from costmodel.hardware import Link, Mcu, PlatformFile
-from costmodel.kernel_sets import kernel_set
+from costmodel.hardware import Link, Mcu, PlatformFile, load_platform
+from costmodel.kernel_sets import EffectiveRates, OperatorLaws, kernel_set
 from costmodel.parameters import KINDS, Kind, Record, built_in_names, load, read_toml, validate
 from costmodel.workload import Model
 from dse.console import listing, objective_entries, record_report, shown_choices
@@ -72,15 +72,17 @@ CHECKS: dict[Kind, Callable[[Record], object]] = {
     "mcu": lambda record: validate(Mcu, record.data, record.path),
     "link": lambda record: validate(Link, record.data, record.path),
     "kernels": kernel_set,
-    "platform": lambda record: validate(PlatformFile, record.data, record.path),
+    "platform": lambda record: load_platform(record.name),
     "model": lambda record: validate(Model, record.data, record.path),
 }
-SCHEMAS: dict[Kind, type[BaseModel]] = {
-    "mcu": Mcu,
-    "link": Link,
-    "platform": PlatformFile,
-    "model": Model,
-}
+SCHEMAS: tuple[tuple[Kind, type[BaseModel]], ...] = (
+    ("mcu", Mcu),
+    ("link", Link),
+    ("kernels", EffectiveRates),
+    ("kernels", OperatorLaws),
+    ("platform", PlatformFile),
+    ("model", Model),
+)
 
 
 def _kind_of(path: str) -> Kind | None:
@@ -90,13 +92,11 @@ def _kind_of(path: str) -> Kind | None:
     keys = read_toml(Path(path), path).keys()
     if "choices" in keys:
         return None
-    if "form" in keys:
-        return "kernels"
-    shared = {
-        kind: len(keys & {f.alias or n for n, f in schema.model_fields.items()} - {"description"})
-        for kind, schema in SCHEMAS.items()
-    }
-    kind = max(shared, key=lambda k: shared[k])
-    if not shared[kind]:
+    shared = [
+        (len(keys & {f.alias or n for n, f in schema.model_fields.items()} - {"description"}), kind)
+        for kind, schema in SCHEMAS
+    ]
+    most, kind = max(shared, key=lambda entry: entry[0])
+    if not most:
         raise UsageError(f"{path} is no parameter file: it has no key of any kind of them")
     return kind

@@ -251,7 +251,7 @@ def memory_lines(document: Deployment) -> list[str]:
     """Where the weights are, and what the fullest chip holds of what."""
     chips = document.chips
     fullest = max(chips, key=lambda chip: sum(chip.footprint_bytes.values()))
-    n_blocks = next(s.times for s in document.schedule.synchronisations if s.name == "ffn")
+    n_blocks = next(i for i in document.inputs if i.kind == "model").data["layers"]["value"]
     head = [w for w in fullest.weights if "head" in w.matrix or w.matrix == "embedding"]
     blocks = sum(w.bytes for w in fullest.weights) - sum(w.bytes for w in head)
     parts = {

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from costmodel.errors import RunError, UsageError, cut, nearest
-from costmodel.plan import DECISIONS, Plan, plan_of
+from costmodel.plan import DECISIONS, STRATEGIES, Plan, plan_of
 from dse import __version__
 from dse.deployment import deployment
 from dse.document import Deployment
@@ -234,7 +234,8 @@ def read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     try:
         summary = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
         named = [summary["workload"]["name"], summary["workload"]["request"], summary["platform"]]
-        known = all(isinstance(name, str) for name in named) and set(summary["objectives"]) <= set(OBJECTIVES)
+        known = all(isinstance(name, str) for name in named) and bool(summary["objectives"])
+        known = known and set(summary["objectives"]) <= set(OBJECTIVES)
     except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
@@ -256,6 +257,15 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
     for column in numbers:
         if len(table) and not pd.api.types.is_numeric_dtype(table[column]):
             raise RunError(f"{path}: column {column!r} holds something that is no number")
+        if not np.all(np.isfinite(table[column])):
+            raise RunError(f"{path}: column {column!r} has a cell that is empty or infinite")
+    for column in DECISIONS:
+        if len(table) and not pd.api.types.is_integer_dtype(table[column]):
+            raise RunError(f"{path}: column {column!r} holds something that is no whole number")
+    if not table["strategy"].isin(STRATEGIES).all():
+        raise RunError(f"{path}: column 'strategy' must be one of {', '.join(STRATEGIES)}")
+    if table.index.tolist() != list(range(len(table))):
+        raise RunError(f"{path}: column {index!r} must count from 0")
     for column in flags:
         if len(table) and table[column].dtype != bool:
             raise RunError(f"{path}: column {column!r} must hold True and False")

@@ -55,10 +55,14 @@ RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 
 def accounting_of(scope: str | None, prefetch: str | None, head: bool | None) -> Accounting:
     """Read the accounting options; those not given have their defaults."""
+    from costmodel.errors import UsageError
     from costmodel.evaluate import Accounting
 
     given: dict[str, Any] = {"scope": scope, "prefetch": prefetch, "head": head}
-    return Accounting(**{name: value for name, value in given.items() if value is not None})
+    try:
+        return Accounting(**{name: value for name, value in given.items() if value is not None})
+    except UsageError as error:
+        raise UsageError(f"--{error.message}") from None
 
 
 def choices_of(text: str) -> list[int]:
@@ -71,8 +75,8 @@ def choices_of(text: str) -> list[int]:
     for part in text.split(","):
         low, dots, high = part.partition("..")
         last = int(high) if dots else int(low)
-        if last - int(low) >= MAX_CHOICES:
-            raise ValueError("too many choices")
+        if not 0 <= last - int(low) < MAX_CHOICES:
+            raise ValueError("no range")
         choices += range(int(low), last + 1)
     if not choices:
         raise ValueError("no choice")

@@ -163,7 +163,7 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
             feasible = np.all(violations <= 0, axis=1)
             report(len(rows), goal, _best(values, feasible) * job.objectives[0].sign)
     if filled:
-        why += f"; it proposed nothing new at the end, so {filled} plans were drawn at random"
+        why += f"; it found hardly anything new at the end, so {filled} plans were drawn at random"
     return _result(job, Plans.of(rows), name, why)
 
 

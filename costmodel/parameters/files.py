@@ -161,6 +161,8 @@ def _keys_at(schema: type[BaseModel], place: list[str]) -> list[str]:
     """List the keys allowed at a place inside nested models."""
     current: Any = schema
     for part in place:
+        if part.isdigit():  # a position in a list, whose entries' schema was found with its key
+            continue
         field = next((f for n, f in current.model_fields.items() if (f.alias or n) == part), None)
         if field is None:
             return []

@@ -1,9 +1,11 @@
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import search_spaces
 from costmodel.errors import ParameterError, UsageError
 from costmodel.parameters import KINDS, built_in_names
 from dse.catalogue import LISTINGS, describe, entries
@@ -83,5 +85,48 @@ def test_file_of_no_kind_is_refused(tmp_path_factory: pytest.TempPathFactory) ->
     path.write_text("a = 1\n")
     with pytest.raises(UsageError, match="no parameter file"):
         list(describe(str(path)))
-    with pytest.raises(ParameterError, match="does not exist"):
+    with pytest.raises(UsageError, match="does not exist"):
         list(describe(str(path.with_name("none.toml"))))
+
+
+def test_own_space_is_shown_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text((Path(search_spaces.__file__).parent / "head_wise.toml").read_text())
+    lines = printed(str(path)).splitlines()
+    assert lines[0].startswith(f"space {path}: ")
+    assert lines[0].endswith("; 409 plans")
+    assert lines[1:] == printed("head_wise").splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    ("built_in", "old", "new", "named"),
+    [
+        ("mcu/siracusa", '"MHz"', '"mJ"', "key 'clock': unit 'mJ' cannot be read as hertz"),
+        ("mcu/siracusa", "clock =", "# clock =", "key 'clock' is missing"),
+        ("mcu/siracusa", "clock =", "clok =", "unknown key 'clok'; did you mean 'clock'"),
+        ("link/mipi", '"GB/s"', '"GB"', "key 'bandwidth': unit 'GB' cannot"),
+        ("link/mipi", "bandwidth =", "# bandwidth =", "key 'bandwidth' is missing"),
+        ("model/stories15m", "layers =", "# layers =", "key 'layers' is missing"),
+        ("model/stories15m", "layers =", "lairs =", "unknown key 'lairs'"),
+        ("kernels/date2025", "gemv =", "gevm =", "unknown key 'gevm'; did you mean 'gemv'"),
+        ("kernels/pulp-gvsoc", "tile_bytes =", "# x =", "key 'tile_bytes' is missing"),
+        ("platform/siracusa-mipi", "link =", "# link =", "key 'link' is missing"),
+        ("platform/siracusa-mipi", "link =", "lynk =", "unknown key 'lynk'; did you mean 'link'"),
+    ],
+)
+def test_fault_in_an_own_file_is_named(
+    copy_of: Callable[..., str], built_in: str, old: str, new: str, named: str
+) -> None:
+    path = copy_of(built_in, old, new)
+    with pytest.raises(ParameterError) as error:
+        list(describe(path))
+    assert named in error.value.message
+    assert path in error.value.message
+    assert "\n" not in error.value.message
+
+
+def test_fault_in_an_own_space_is_named(tmp_path: Path) -> None:
+    text = (Path(search_spaces.__file__).parent / "head_wise.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text.replace("group_size", "groupsize"))
+    with pytest.raises(ParameterError, match="'groupsize'; did you mean 'group_size'"):
+        list(describe(str(tmp_path / "mine.toml")))

@@ -7,6 +7,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from dse.engines import ENGINES, TPE_BUDGET, pick
 from dse.engines.exhaustive import Exhaustive
 from dse.engines.optuna_samplers import distributions
+from dse.engines.unseen import Unseen
 from search_spaces import SearchSpace
 
 DRAWN = [name for name in ENGINES if name != "exhaustive"]
@@ -70,3 +71,21 @@ def test_pick_enumerates_exactly_when_the_budget_allows(size: int, budget: int) 
     assert str(size) in why
     if size > budget:
         assert (name == "tpe") == (budget <= TPE_BUDGET)
+
+
+@given(data=st.data(), k=st.integers(1, 60), seed=st.integers(0, 9))
+def test_unseen_gives_each_plan_left_once(small: SearchSpace, data: st.DataObject, k: int, seed: int) -> None:
+    every = small.all_plans.keys()
+    seen = set(data.draw(st.lists(st.sampled_from(every))))
+    engine, drawn = Unseen(small, seen, seed), []
+    while len(plans := engine.propose(k)):
+        assert len(plans) <= k
+        drawn += plans.keys()
+        engine.tell(np.zeros((len(plans), 1)), np.zeros((len(plans), 0)))
+    assert sorted(drawn) == [key for key in every if key not in seen]
+
+
+def test_unseen_draws_by_its_seed(space: SearchSpace) -> None:
+    first, again, other = (Unseen(space, (), seed).propose(400).keys() for seed in (1, 1, 2))
+    assert first == again != other
+    assert first != sorted(first)

@@ -1,5 +1,5 @@
-import hashlib
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import costmodel
 from costmodel.errors import RunError, UsageError
+from costmodel.parameters import hash_of
+from costmodel.parameters.files import BUILT_IN
 from dse.deployment import read_deployment
 from dse.export import (
     PICKS,
@@ -30,6 +31,8 @@ from dse.export import (
 from dse.objectives import objectives_named
 from dse.search import Job, SearchResult
 from dse.tables import front_table, trials_table
+
+TABLES = ("trials.csv", "pareto.csv")
 
 
 @pytest.fixture(scope="module")
@@ -126,13 +129,12 @@ def test_run_file_says_what_was_asked_and_how_the_front_was_found(run: Path, fou
 def test_run_file_has_the_hash_of_every_parameter_file(run: Path) -> None:
     hashes = json.loads((run / RUN_FILE).read_text())["parameter_files"]
     assert {name.split("/")[0] for name in hashes} == {"model", "platform", "mcu", "link", "kernels"}
-    built_in = Path(costmodel.__file__).parent / "parameters"
     for name, digest in hashes.items():
-        assert digest == hashlib.sha256((built_in / f"{name}.toml").read_bytes()).hexdigest()
+        assert digest == hash_of(tomllib.loads((BUILT_IN / f"{name}.toml").read_text()))
 
 
 def test_recommended_plan_is_written_out(run: Path, found: SearchResult) -> None:
-    document = read_deployment(run / "plan.json")
+    document, _ = read_deployment(run / "plan.json")
     assert found.recommended is not None
     assert document == plan_at(found, found.recommended)
     assert document.costs.latency_s == found.costs.latency_s[found.recommended]
@@ -188,6 +190,8 @@ def test_plans_of_the_front_come_back_from_its_table(run: Path, found: SearchRes
     [
         (RUN_FILE, b"{"),
         (RUN_FILE, b"\xff\xfe"),
+        (RUN_FILE, b"[]"),
+        (RUN_FILE, b'{"workload": 3}'),
         ("trials.csv", b"a,b\n1,2\n"),
         ("pareto.csv", b""),
         ("pareto.csv", None),
@@ -199,8 +203,46 @@ def test_damaged_run_is_refused(tmp_path: Path, empty_run: Path, name: str, cont
     (tmp_path / name).unlink()
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(RunError, match="cannot be read"):
+    told = "is not as a search writes it" if name == RUN_FILE else "cannot be read"
+    with pytest.raises(RunError, match=rf"{name} {told}"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["workload", "platform", "objectives"])
+@pytest.mark.parametrize("value", [None, 3, ["speed"], {"name": 3, "request": "prompt"}])
+def test_run_file_without_its_job_is_refused(tmp_path: Path, run: Path, key: str, value: Any) -> None:
+    for path in run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    summary = json.loads((tmp_path / RUN_FILE).read_text())
+    write_json(tmp_path / RUN_FILE, {**summary, key: value})
+    with pytest.raises(RunError, match=rf"{RUN_FILE} is not as a search writes it"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "told"),
+    [
+        *((name, column, None, "is missing") for name in TABLES for column in ("energy_j", "n_chips")),
+        *((name, column, None, "is missing") for name in TABLES for column in ("strategy", "regime")),
+        *((name, "latency_s", "fast", "holds something that is no number") for name in TABLES),
+        *((name, "group_size", "two", "holds something that is no number") for name in TABLES),
+        ("trials.csv", "feasible", None, "is missing"),
+        ("trials.csv", "feasible", 1, "must hold True and False"),
+        ("pareto.csv", "knee", None, "is missing"),
+        ("pareto.csv", "knee", "yes", "must hold True and False"),
+    ],
+)
+def test_damaged_table_is_refused_with_file_and_column(
+    tmp_path: Path, run: Path, name: str, column: str, value: Any, told: str
+) -> None:
+    for path in run.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    table = pd.read_csv(tmp_path / name)
+    table = table.drop(columns=column) if value is None else table.assign(**{column: value})
+    table.to_csv(tmp_path / name, index=False)
+    with pytest.raises(RunError) as error:
+        read_run(tmp_path)
+    assert error.value.message == f"{tmp_path / name}: column {column!r} {told}"
 
 
 def test_folder_without_a_run_is_refused(tmp_path: Path) -> None:

@@ -93,6 +93,9 @@ def test_minimised_turns_only_throughput_over(costs: Costs) -> None:
         ("l3_footprint<=.5GB", True, 5e8),
         ("n_chips<=8", True, 8.0),
         ("n_chips>=2.5", False, 2.5),
+        ("n_chips<=1e30", True, 1e30),
+        ("latency<=1e32ms", True, 1e29),
+        ("latency>=1e-26ms", False, 1e-29),
     ],
 )
 def test_bound_is_read_to_si(text: str, at_most: bool, bound: float) -> None:
@@ -118,7 +121,11 @@ def test_bound_is_read_to_si(text: str, at_most: bool, bound: float) -> None:
         ("latency==1ms", "operator '=='"),
         ("latency<=0ms", "above 0"),
         ("latency<=-1ms", "above 0"),
-        ("latency<=1e999ms", "above 0"),
+        ("latency<=1e999ms", "beyond 1e-30 to 1e+30"),
+        ("latency<=1e34ms", "beyond 1e-30 to 1e+30"),
+        ("latency<=1e-28ms", "beyond 1e-30 to 1e+30"),
+        ("n_chips<=1e31", "beyond 1e-30 to 1e+30"),
+        ("n_chips>=1e-31", "beyond 1e-30 to 1e+30"),
         ("latency<=nanms", "cannot be read"),
         ("latency<=1ms<=2ms", "cannot be read"),
         ("latency<=1ms;energy<=1mJ", "cannot be read"),

@@ -34,12 +34,13 @@ def distances(values: Points) -> list[float]:
     """Distance of each point from the ideal one, each objective scaled to its range, log where it may be."""
     total = np.zeros(len(values))
     for column in values.T:
+        least = 0.05 * abs(max(column))
         if all(column > 0):
-            column = np.array([np.log(v) for v in column])
+            column, least = np.array([np.log(v) for v in column]), np.log(1.05)
         elif all(column < 0):
-            column = np.array([-np.log(-v) for v in column])
+            column, least = np.array([-np.log(-v) for v in column]), np.log(1.05)
         width = max(column) - min(column)
-        if width:
+        if width > least:
             total += ((column - min(column)) / width) ** 2
     return list(np.sqrt(total))
 
@@ -97,6 +98,19 @@ def test_knee_of_a_front_is_on_the_front(values: Points) -> None:
     assert front_mask(np.unique(values, axis=0), np.ones(len(np.unique(values, axis=0)), bool))[
         knee(np.unique(values, axis=0))
     ]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("width", "best"), [(1.049, 2), (1.051, 0)])
+def test_objective_that_hardly_differs_over_the_front_does_not_decide(
+    sign: int, width: float, best: int
+) -> None:
+    other = [1.0, width, width] if sign > 0 else [-width, -1.0, -1.0]
+    assert knee(np.array([[3.0, 2.0, 1.0], other]).T) == best
+
+
+def test_two_points_that_differ_by_little_in_everything_are_as_good() -> None:
+    assert knee(np.array([[1.0, 1.04], [1.04, 1.0], [1.02, 1.02]])) == 0
 
 
 def test_knee_of_equal_points_is_the_first() -> None:

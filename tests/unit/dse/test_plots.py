@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -112,6 +113,17 @@ def test_axis_with_a_zero_is_linear(tables: Tables) -> None:
 def test_any_two_objectives_can_be_drawn(tables: Tables, x: str, tmp_path: Path) -> None:
     save(plot_front(*tables, OBJECTIVES[x], X, "title"), tmp_path / "x.svg")
     assert len(front_page(*tables, OBJECTIVES[x], X, "title")) > 10_000
+
+
+@pytest.mark.parametrize("name", ["a$b", "$\\frac{", "$$", "x$y$z", "\\$x$", "{}^_%", "模型 한국 日本"])
+def test_any_name_is_drawn_as_it_is(tables: Tables, tmp_path: Path, name: str) -> None:
+    figure = plot_front(*tables, X, Y, name)
+    for ending in ("svg", "png"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            save(figure, tmp_path / f"x.{ending}")
+    texts = ElementTree.parse(tmp_path / "x.svg").getroot().itertext()
+    assert name in {text.strip() for text in texts}
 
 
 def test_page_fetches_nothing(tables: Tables) -> None:

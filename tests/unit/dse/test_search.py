@@ -188,16 +188,43 @@ def test_auto_says_what_it_picked_and_why(job: MakeJob, space: SearchSpace, budg
     assert "409 plans" in certificate.why
 
 
-def test_engine_with_nothing_new_ends_the_search(job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def stubborn(monkeypatch: pytest.MonkeyPatch) -> Stubborn:
     engine = Stubborn()
     entry = EngineEntry(description="stubborn", make=lambda *_: engine)
     monkeypatch.setitem(ENGINES, "stubborn", entry)
+    return engine
+
+
+@pytest.mark.parametrize(("budget", "distance"), [(10, "unknown"), (24, "unknown"), (500, "exact")])
+def test_engine_run_dry_leaves_the_budget_to_unseen_plans(
+    job: MakeJob, small: SearchSpace, stubborn: Stubborn, budget: int, distance: str
+) -> None:
     commits = Commits()
-    result = search(job(engine="stubborn"), commits)
-    assert [key[0] for key in result.plans.keys()] == [8, 2, 3] == [key[0] for key in commits.keys]  # noqa: SIM118
-    assert result.certificate.distance == "unknown"
-    chips = [row[2] for row in engine.told]
+    certificate = search(job(engine="stubborn", budget=budget), commits).certificate
+    assert [key[0] for key in commits.keys[:3]] == [8, 2, 3]
+    assert len(commits.keys) == len(set(commits.keys)) == min(budget, small.size)
+    assert certificate.distance == distance
+    assert certificate.engine == "stubborn"
+    assert certificate.why.endswith(f"so {min(budget, small.size) - 3} plans were drawn at random")
+    chips = [row[2] for row in stubborn.told]
+    assert len(chips) <= 4 * 2 * budget
     assert chips == [8, 2, 8, 3] * (len(chips) // 4)
+
+
+def test_unseen_plans_are_drawn_by_the_seed(job: MakeJob, stubborn: Stubborn) -> None:
+    first, again, other = (
+        search(job(engine="stubborn", budget=15, seed=seed), unrecorded).plans.keys() for seed in (1, 1, 2)
+    )
+    assert first == again != other
+    assert stubborn.told
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_certificate_says_when_plans_were_drawn(job: MakeJob, small: SearchSpace, engine: str) -> None:
+    for budget, drawn in ((3, False), (small.size, engine != "exhaustive")):
+        why = search(job(engine=engine, budget=budget), unrecorded).certificate.why
+        assert ("drawn at random" in why) == drawn, budget
 
 
 def test_progress_is_told(job: MakeJob, space: SearchSpace) -> None:

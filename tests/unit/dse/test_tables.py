@@ -5,6 +5,7 @@ import pytest
 
 from costmodel import load_workload
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
+from dse.export import plan_at
 from dse.objectives import OBJECTIVES
 from dse.search import Job, SearchResult, search
 from dse.tables import exceeded, front_table, levers, trials_table
@@ -34,6 +35,20 @@ def test_causes_sum_to_totals(found: SearchResult) -> None:
     np.testing.assert_allclose(table["latency_s"] * table["energy_j"], table["edp_js"])
 
 
+def test_tables_say_what_comes_from_off_chip_memory(found: SearchResult) -> None:
+    trials, front = trials_table(found), front_table(found)
+    for i in (0, 80, 200, 408):
+        plan = plan_at(found, i)
+        outside = [chip.footprint_bytes["L3"] > 0 for chip in plan.chips]
+        heads = [share.home for chip in plan.chips for share in chip.weights if "head" in share.matrix]
+        assert trials["chips_with_l3"][i] == sum(outside)
+        assert trials["head_from_l3"][i] == ("L3" in heads)
+    assert set(trials["head_from_l3"]) == {True, False}
+    assert trials.loc[trials["regime"] == "streamed", "chips_with_l3"].min() > 0
+    for column in ("chips_with_l3", "head_from_l3"):
+        assert front[column].tolist() == trials.loc[found.front, column].tolist()
+
+
 def test_limit_is_the_largest_cause(found: SearchResult) -> None:
     table = trials_table(found)
     causes = table[[f"latency_{c}_s" for c in LATENCY_CAUSES]]
@@ -58,8 +73,9 @@ def test_missed_bound_is_shown_with_the_value(nothing_found: SearchResult) -> No
     text = exceeded(nothing_found, 0, levers(nothing_found))
     latency, energy = text.split(" | ")
     costs = nothing_found.costs
-    assert latency == f"latency<=1us is missed: {costs.latency_s[0] * 1e3:.4g} ms"
-    assert energy == f"energy<=1mJ is missed: {costs.energy_j[0] * 1e3:.4g} mJ"
+    late, much = costs.latency_s[0] / 1e-6 - 1, costs.energy_j[0] / 1e-3 - 1
+    assert latency == f"latency<=1us is missed by {late:.1%}: {costs.latency_s[0] * 1e3:.4g} ms"
+    assert energy == f"energy<=1mJ is missed by {much:.1%}: {costs.energy_j[0] * 1e3:.4g} mJ"
 
 
 def test_resource_says_from_how_many_chips_on_it_suffices(crowded: SearchResult) -> None:
@@ -72,7 +88,7 @@ def test_resource_says_from_how_many_chips_on_it_suffices(crowded: SearchResult)
     assert text.startswith("L3 needs")
     assert text.endswith(f"fits from {least} chips on")
     many = crowded.plans.n_chips.tolist().index(40)
-    assert exceeded(crowded, many, levers(crowded)) == "n_chips<=21 is missed: 40"
+    assert exceeded(crowded, many, levers(crowded)) == "n_chips<=21 is missed by 90.5%: 40"
 
 
 def test_resource_that_no_plan_fits_says_so(job: Callable[..., Job]) -> None:

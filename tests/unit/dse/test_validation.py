@@ -2,6 +2,7 @@ import json
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 
 from costmodel.parameters.files import BUILT_IN
@@ -36,6 +37,12 @@ def test_every_row_has_every_key(rows: list[Row]) -> None:
 
 def test_ids_are_unique(rows: list[Row]) -> None:
     assert max(Counter(row.id for row in rows).values()) == 1
+
+
+def test_median_and_worst_are_those_of_the_shards_on_eight_cores(rows: list[Row]) -> None:
+    errors = [abs(row.error) for row in rows if row.unit == "cycles" and "8 cores" in row.where]
+    summary = {row.id: row.model for row in rows if row.unit == "relative"}
+    assert summary == {"gvsoc-median": pytest.approx(np.median(errors)), "gvsoc-worst": max(errors)}
 
 
 def test_sources_are_in_the_bibliography(rows: list[Row]) -> None:

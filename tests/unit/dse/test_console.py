@@ -1,0 +1,116 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from costmodel import Accounting, Plan, Platform, Workload, load_workload
+from dse.console import (
+    evaluation_report,
+    recommendation,
+    request_words,
+    search_report,
+    shown_choices,
+    validation_report,
+)
+from dse.deployment import deployment
+from dse.search import Job, SearchResult, search
+from dse.tables import front_table
+from dse.validation import validate
+
+MakeJob = Callable[..., Job]
+
+
+def unrecorded(*_: object) -> None:
+    """Take a batch and keep nothing of it."""
+
+
+def printed(renderable: RenderableType) -> str:
+    console = Console(file=io.StringIO(), width=400, highlight=False, markup=False)
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def report(result: SearchResult) -> str:
+    paths = [Path("x/plan.json"), Path("x/run.json")]
+    return printed(search_report(result, front_table(result), Path("x"), paths, 1.25, "dse"))
+
+
+def test_search_says_what_was_asked(found: SearchResult, job: MakeJob) -> None:
+    lines = report(found).splitlines()
+    assert lines[0] == "tinyllama-42m, autoregressive, on siracusa-mipi"
+    assert lines[1].startswith("whole model, one token, context 128, prefetch accounting steady, kernel set")
+    assert "objectives: latency (least), energy (least), number of chips (least); latency<=100ms" in lines
+    other = job(objectives=("throughput",), accounting=Accounting(head=False))
+    assert "objectives: throughput (most)" in report(search(other, unrecorded)).splitlines()
+    assert "whole model without embedding and LM head" in report(search(other, unrecorded))
+
+
+@pytest.mark.parametrize(
+    ("request_kind", "words"),
+    [
+        ("autoregressive", "one token, context 9"),
+        ("prompt", "prompt of 9 tokens"),
+        ("encoder", "9 tokens at once"),
+    ],
+)
+def test_request_is_told_in_words(request_kind: str, words: str, siracusa: Platform, job: MakeJob) -> None:
+    assert request_words(request_kind, 9) == words
+    model = "mobilebert" if request_kind == "encoder" else "tinyllama-42m"
+    workload = load_workload(model, request_kind, 9)
+    assert f", {words}, prefetch" in report(search(job(workload=workload), unrecorded))
+    document = deployment(workload, siracusa, Plan(n_chips=2), Accounting())
+    assert printed(evaluation_report(document, document.costs)).startswith(f"{model}, {words}, on siracusa")
+
+
+def test_rows_say_where_the_head_is_loaded_from(found: SearchResult) -> None:
+    text, front = report(found), front_table(found)
+    rows = [line.removeprefix("knee").split(maxsplit=2) for line in text.splitlines()]
+    shown = {int(row[0]): row[2] for row in rows if len(row) == 3 and row[0].isdigit() and row[1].isdigit()}
+    assert {int(i) for i, r in front.iterrows() if r["knee"]} <= shown.keys()
+    assert {bool(front["head_from_l3"][i]) for i in shown} == {True, False}
+    for i, row in shown.items():
+        assert ("head from L3" in row) == front["head_from_l3"][i], i
+
+
+@pytest.mark.parametrize("scope", ["model", "block"])
+def test_rate_is_left_out_for_a_block(scope: str, job: MakeJob, tinyllama: Workload) -> None:
+    accounting = Accounting(scope=scope)  # type: ignore[arg-type]
+    result = search(job(accounting=accounting), unrecorded)
+    document = deployment(tinyllama, result.job.platform, Plan(n_chips=8), accounting)
+    texts = (report(result), recommendation(result), printed(evaluation_report(document, document.costs)))
+    for text in texts:
+        assert ("token/s" in text) == (scope == "model")
+    assert recommendation(result).endswith("a block") == (scope == "block")
+
+
+def test_search_in_vain_names_the_nearest_plan_and_no_next_step(nothing_found: SearchResult) -> None:
+    text = report(nothing_found)
+    assert "No plan is feasible." in text
+    plan = nothing_found.plans.row(nothing_found.nearest)
+    assert f"Nearest: {plan.n_chips} chips" in text
+    assert "latency<=1us is missed by" in text
+    assert "Next:" not in text
+    assert recommendation(nothing_found) == "No plan to recommend."
+
+
+def test_simulated_shards_are_shown_when_asked_or_off() -> None:
+    rows = validate()
+    shards = [row for row in rows if row.unit == "cycles"]
+    assert shards
+    few, every = (printed(validation_report(rows, every=e)) for e in (False, True))
+    assert all(row.quantity in every for row in rows)
+    assert not [row for row in shards if row.quantity in few]
+    assert all(row.quantity in few for row in rows if row.unit != "cycles")
+    assert ("dse validate --all" in few, "dse validate --all" in every) == (True, False)
+    off = [type(row)(**{**row.as_dict(), "status": "off"}) for row in shards[:1]]
+    assert off[0].quantity in printed(validation_report(off, every=False))
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [((1, 2, 3, 4), "1 to 4"), ((1, 2), "1, 2"), ((8,), "8"), ((2, 4, 8), "2, 4, 8"), ((3, 2, 1), "3, 2, 1")],
+)
+def test_choices_are_shown_as_their_ends_where_they_are_a_run(values: tuple[int, ...], shown: str) -> None:
+    assert shown_choices(values) == shown

@@ -1,0 +1,199 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from costmodel import Accounting, Plan, load_platform, load_workload
+from costmodel.errors import ParameterError, PlanError
+from costmodel.parameters import hash_of
+from dse.deployment import check_unchanged, deployment, first_difference, parts, read_deployment
+from dse.document import Deployment
+from dse.export import write_plan
+
+ACCOUNTINGS = [
+    Accounting(),
+    Accounting(head=False),
+    Accounting(prefetch="hidden"),
+    Accounting(scope="block", prefetch="hidden"),
+]
+PLANS = [Plan(n_chips=1), Plan(n_chips=5, group_size=2), Plan(n_chips=64, group_size=3, partial_sum_bits=16)]
+PATH = Path("mine.json")
+Place = tuple[str | int, ...]
+
+
+@pytest.fixture(scope="module")
+def document() -> Deployment:
+    workload = load_workload("tinyllama-42m")
+    return deployment(workload, load_platform("siracusa-mipi"), Plan(n_chips=3), Accounting())
+
+
+def edited(document: Deployment, place: Place, value: Any) -> Any:
+    """The plan as data, with one value replaced."""
+    data = at = document.model_dump(mode="json")
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    return data
+
+
+def read(folder: Path, data: Any) -> tuple[Deployment, Any]:
+    (folder / "mine.json").write_text(json.dumps(data))
+    return read_deployment(folder / "mine.json")
+
+
+@pytest.mark.parametrize("accounting", ACCOUNTINGS, ids=str)
+@pytest.mark.parametrize("kernels", ["date2025", "pulp-gvsoc"])
+def test_json_round_trip_is_the_identity_and_costs_stay_exact(
+    tmp_path: Path, kernels: str, accounting: Accounting
+) -> None:
+    platform = load_platform("siracusa-mipi", kernels)
+    workload = load_workload("stories260k", "prompt", 7)
+    for plan in PLANS:
+        document = deployment(workload, platform, plan, accounting)
+        path = tmp_path / "plan.json"
+        write_plan(path, document)
+        read, made_of = read_deployment(path)
+        assert read == document
+        assert deployment(*made_of) == document
+        write_plan(tmp_path / "again.json", deployment(*made_of))
+        assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["model", "platform", "mcu", "link", "kernels"])
+def test_plan_without_its_parameters_is_refused(document: Deployment, kind: str) -> None:
+    fewer = [entry for entry in document.inputs if entry.kind != kind]
+    with pytest.raises(ParameterError, match=f"no {kind}"):
+        parts(document.model_copy(update={"inputs": fewer}))
+
+
+def test_plan_with_impossible_decisions_is_refused(document: Deployment) -> None:
+    many = document.decisions.model_copy(update={"n_chips": 65})
+    with pytest.raises(PlanError, match="n_chips 65 must be 1 to 64"):
+        parts(document.model_copy(update={"decisions": many}))
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"{", "broken JSON"),
+        (b"\xff\xfe", "not readable text"),
+        (b"[" * 100_000, "not readable text"),
+        (b"[]", "valid dictionary"),
+        (json.dumps({"schema_version": "1", "costz": 0}).encode(), "'costz'; did you mean 'costs'"),
+        (b'{"schema_version": "1"}', "'generator' is missing"),
+    ],
+)
+def test_file_that_is_no_plan_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_bytes(content)
+    with pytest.raises(ParameterError) as error:
+        read_deployment(path)
+    assert named in error.value.message
+    assert "other.json" in error.value.message
+    assert "\n" not in error.value.message
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_two_inputs_of_one_kind_are_refused(document: Deployment, tmp_path: Path, position: int) -> None:
+    data = document.model_dump(mode="json")
+    data["inputs"].append(data["inputs"][position])
+    with pytest.raises(ParameterError, match=f"two of kind '{data['inputs'][position]['kind']}'"):
+        read(tmp_path, data)
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_contents_that_are_not_those_hashed_are_refused(
+    document: Deployment, tmp_path: Path, position: int
+) -> None:
+    entry = document.inputs[position]
+    data = edited(document, ("inputs", position, "data", "description"), "another")
+    with pytest.raises(ParameterError, match=f"{entry.kind} '{entry.name}' are not those hashed"):
+        read(tmp_path, data)
+    data["inputs"][position]["sha256"] = hash_of(data["inputs"][position]["data"])
+    assert read(tmp_path, data)[0].inputs[position].data["description"] == "another"
+
+
+def test_order_of_hashed_contents_does_not_matter(document: Deployment, tmp_path: Path) -> None:
+    data = document.model_dump(mode="json")
+    for entry in data["inputs"]:
+        entry["data"] = dict(reversed(entry["data"].items()))
+    assert read(tmp_path, data)[0] == document
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("decisions", "n_chips"), "3"),
+        (("decisions", "n_chips"), 3.0),
+        (("decisions", "n_chips"), True),
+        (("workload", "n_tokens"), "128"),
+        (("accounting", "head"), "yes"),
+        (("accounting", "head"), 1),
+        (("costs", "latency_s"), "1e-3"),
+        (("costs", "feasible"), 1),
+        (("chips", 0, "heads", 0), "0"),
+        (("chips", 0, "ffn_columns", "count"), "1"),
+        (("schedule", "root"), "0"),
+        (("schema_version",), 1),
+    ],
+)
+def test_value_of_another_type_is_not_read_as_one(
+    document: Deployment, tmp_path: Path, place: Place, value: Any
+) -> None:
+    with pytest.raises(ParameterError) as error:
+        read(tmp_path, edited(document, place, value))
+    assert f"key '{'.'.join(map(str, place))}'" in error.value.message
+    assert "mine.json" in error.value.message
+
+
+def test_unchanged_plan_passes(document: Deployment, tmp_path: Path) -> None:
+    stored, made_of = read(tmp_path, document.model_dump(mode="json"))
+    check_unchanged(PATH, stored, deployment(*made_of))
+
+
+EDITS: list[tuple[Place, Callable[[Any], Any], str]] = [
+    (("costs", "latency_s"), lambda v: v * (1 + 1e-12), "costs.latency_s"),
+    (("costs", "feasible"), lambda v: not v, "costs.feasible"),
+    (("costs", "violations"), lambda v: [*v, "none"], "costs.violations"),
+    (("decisions", "n_chips"), lambda _: 4, "costs.latency_s"),
+    (("chips", 1, "heads"), lambda v: v[:-1], "chips[1].heads"),
+    (("chips", 2, "weights", 0, "home"), lambda _: "L2", "chips[2].weights[0].home"),
+    (("schedule", "synchronisations", 1, "reduce", 0, "sender"), lambda _: 9, "schedule.synchronisations[1]"),
+    (("rests_on",), lambda v: v[1:], "rests_on"),
+    (("generator",), lambda _: "dse 0.0.0", "generator"),
+    (("platform", "mcu"), lambda _: "gap8", "platform.mcu"),
+    (("workload", "name"), lambda _: "mine", "workload.name"),
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "named"), EDITS, ids=[".".join(map(str, place)) for place, _, _ in EDITS]
+)
+def test_edited_plan_is_refused_with_both_values(
+    document: Deployment, tmp_path: Path, place: Place, change: Callable[[Any], Any], named: str
+) -> None:
+    value: Any = document.model_dump(mode="json")
+    for key in place:
+        value = value[key]
+    stored, made_of = read(tmp_path, edited(document, place, change(value)))
+    with pytest.raises(ParameterError) as error:
+        check_unchanged(PATH, stored, deployment(*made_of))
+    assert error.value.message.startswith(f"plan mine.json: key '{named}")
+    assert " is " in error.value.message
+    assert ", its parameters give " in error.value.message
+    assert stored.generator in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("stored", "again", "said"),
+    [
+        ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}, "key 'a.b[1]' is 2, its parameters give 3"),
+        ({"a": [1]}, {"a": [1, 2]}, "key 'a' is [1], its parameters give [1, 2]"),
+        ({"a": "x", "b": 1}, {"a": "y", "b": 2}, "key 'a' is 'x', its parameters give 'y'"),
+        ({"a": [{"b": None}]}, {"a": [{"b": None}]}, ""),
+    ],
+)
+def test_first_difference_names_key_and_values(stored: Any, again: Any, said: str) -> None:
+    assert first_difference(stored, again, "") == said
