@@ -254,20 +254,22 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
     for column in [*numbers, *flags, "strategy", "regime", "limited_by"]:
         if column not in table:
             raise RunError(f"{path}: column {column!r} is missing")
+    if not len(table):
+        return table
     for column in numbers:
-        if len(table) and not pd.api.types.is_numeric_dtype(table[column]):
+        if not pd.api.types.is_numeric_dtype(table[column]):
             raise RunError(f"{path}: column {column!r} holds something that is no number")
         if not np.all(np.isfinite(table[column])):
             raise RunError(f"{path}: column {column!r} has a cell that is empty or infinite")
     for column in DECISIONS:
-        if len(table) and not pd.api.types.is_integer_dtype(table[column]):
+        if not pd.api.types.is_integer_dtype(table[column]):
             raise RunError(f"{path}: column {column!r} holds something that is no whole number")
     if not table["strategy"].isin(STRATEGIES).all():
         raise RunError(f"{path}: column 'strategy' must be one of {', '.join(STRATEGIES)}")
     if table.index.tolist() != list(range(len(table))):
         raise RunError(f"{path}: column {index!r} must count from 0")
     for column in flags:
-        if len(table) and table[column].dtype != bool:
+        if table[column].dtype != bool:
             raise RunError(f"{path}: column {column!r} must hold True and False")
     return table
 

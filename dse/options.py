@@ -75,11 +75,11 @@ def choices_of(text: str) -> list[int]:
     for part in text.split(","):
         low, dots, high = part.partition("..")
         last = int(high) if dots else int(low)
-        if not 0 <= last - int(low) < MAX_CHOICES:
-            raise ValueError("no range")
+        if last < int(low):
+            raise ValueError(f"no choice in {part}")
+        if last - int(low) >= MAX_CHOICES:
+            raise ValueError("too many choices")
         choices += range(int(low), last + 1)
-    if not choices:
-        raise ValueError("no choice")
     return choices
 
 
