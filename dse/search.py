@@ -15,7 +15,7 @@ from costmodel.hardware import Platform
 from costmodel.plan import Plan, Plans
 from costmodel.workload import Workload
 from dse.engines import ENGINES, Engine, pick
-from dse.engines.unseen import Unseen
+from dse.engines.exhaustive import unseen
 from dse.objectives import Constraint, Objective, minimised
 from dse.pareto import front_mask, knee
 from search_spaces import SearchSpace
@@ -139,7 +139,7 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
     dry = 0
     while len(rows) < goal:
         if filled == 0 and (dry >= DRY_BATCHES or proposals >= MAX_PROPOSALS * goal):
-            engine, filled = Unseen(job.space, seen, job.seed), goal - len(rows)
+            engine, filled = unseen(job.space, seen, job.seed), goal - len(rows)
         proposed = engine.propose(engine.batch)
         proposals += len(proposed)
         keys = proposed.keys()

@@ -21,9 +21,9 @@ class EngineEntry:
 
 
 def _exhaustive(space: SearchSpace, _n_objectives: int, _seed: int) -> Engine:
-    from dse.engines.exhaustive import Exhaustive
+    from dse.engines.exhaustive import exhaustive
 
-    return Exhaustive(space)
+    return exhaustive(space)
 
 
 def _random(space: SearchSpace, n_objectives: int, seed: int) -> Engine:

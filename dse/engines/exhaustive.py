@@ -1,7 +1,8 @@
-"""Enumerate the space: the front is then exact."""
+"""Plans from a list: all of the space, whose front is then exact, or those that were not proposed yet."""
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,13 @@ from costmodel.plan import Plans
 from search_spaces import SearchSpace
 
 
-class Exhaustive:
-    """Propose every plan of the space once, in order."""
+class Listed:
+    """Propose each of the plans given once, in their order."""
 
     batch = 10_000
 
-    def __init__(self, space: SearchSpace) -> None:
-        self._plans = space.all_plans
+    def __init__(self, plans: Plans) -> None:
+        self._plans = plans
         self._done = 0
 
     def propose(self, k: int) -> Plans:
@@ -28,3 +29,14 @@ class Exhaustive:
 
     def tell(self, values: NDArray[np.floating[Any]], violations: NDArray[np.floating[Any]]) -> None:
         """Learn nothing: the order is fixed."""
+
+
+def exhaustive(space: SearchSpace) -> Listed:
+    """Every plan of the space, in order."""
+    return Listed(space.all_plans)
+
+
+def unseen(space: SearchSpace, seen: Container[tuple[int, ...]], seed: int) -> Listed:
+    """Every plan of the space that is not among `seen`, in random order."""
+    left = [i for i, key in enumerate(space.all_plans.keys()) if key not in seen]
+    return Listed(space.all_plans.take(np.random.default_rng(seed).permutation(np.array(left, dtype=int))))

@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from dse.engines import ENGINES, TPE_BUDGET, pick
-from dse.engines.exhaustive import Exhaustive
+from dse.engines.exhaustive import exhaustive, unseen
 from dse.engines.optuna_samplers import distributions
-from dse.engines.unseen import Unseen
 from search_spaces import SearchSpace
 
 DRAWN = [name for name in ENGINES if name != "exhaustive"]
@@ -16,7 +15,7 @@ LEARNING = ("nsga2", "tpe")
 
 @given(k=st.integers(1, 500))
 def test_exhaustive_covers_the_space_once_in_order(space: SearchSpace, k: int) -> None:
-    engine = Exhaustive(space)
+    engine = exhaustive(space)
     seen: list[tuple[int, ...]] = []
     while len(plans := engine.propose(k)):
         assert len(plans) == min(k, space.size - len(seen))
@@ -77,7 +76,7 @@ def test_pick_enumerates_exactly_when_the_budget_allows(size: int, budget: int) 
 def test_unseen_gives_each_plan_left_once(small: SearchSpace, data: st.DataObject, k: int, seed: int) -> None:
     every = small.all_plans.keys()
     seen = set(data.draw(st.lists(st.sampled_from(every))))
-    engine, drawn = Unseen(small, seen, seed), []
+    engine, drawn = unseen(small, seen, seed), []
     while len(plans := engine.propose(k)):
         assert len(plans) <= k
         drawn += plans.keys()
@@ -86,6 +85,6 @@ def test_unseen_gives_each_plan_left_once(small: SearchSpace, data: st.DataObjec
 
 
 def test_unseen_draws_by_its_seed(space: SearchSpace) -> None:
-    first, again, other = (Unseen(space, (), seed).propose(400).keys() for seed in (1, 1, 2))
+    first, again, other = (unseen(space, (), seed).propose(400).keys() for seed in (1, 1, 2))
     assert first == again != other
     assert first != sorted(first)
