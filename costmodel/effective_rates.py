@@ -12,15 +12,13 @@ from costmodel.workload import Kind, Operator
 
 
 def shard_cycles(kernels: EffectiveRates, _mcu: Mcu, operators: list[Operator]) -> Any:
-    """Cycles of a shard: each product at the GEMV rate for one row, else at the GEMM rate.
+    """Cycles of a shard: each product at the GEMV rate a row, up to the GEMM rate.
 
     Everything that is no product is inside the rates, which were fitted to whole graphs.
     """
     cycles: Any = 0.0
     for operator in operators:
-        rate = np.where(
-            np.asarray(operator.rows) == 1, kernels.gemv_mac_per_cycle, kernels.gemm_mac_per_cycle
-        )
+        rate = np.minimum(kernels.gemm_mac_per_cycle, np.asarray(operator.rows) * kernels.gemv_mac_per_cycle)
         cycles = cycles + operator.macs / rate
     return cycles
 

@@ -219,6 +219,8 @@ def read_deployment(path: Path) -> tuple[Deployment, Parts]:
         It cannot be read, is no JSON, is no plan of this schema, or makes no sense.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ParameterError(f"plan {path} is not a file")
         if path.stat().st_size > MAX_PLAN_BYTES:
             raise ParameterError(f"plan {path}: larger than {MAX_PLAN_BYTES} bytes")
         data = json.loads(path.read_text(encoding="utf-8"))

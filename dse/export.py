@@ -248,7 +248,7 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
     """Read a table of plans and check its columns."""
     try:
         table = pd.read_csv(path, index_col=index)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
     numbers = [*DECISIONS, *(o.column for o in OBJECTIVES.values())]
     for column in [*numbers, *flags, "strategy", "regime", "limited_by"]:

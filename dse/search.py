@@ -56,13 +56,15 @@ class Certificate:
     plans_feasible: int
     front_size: int
     distance: str
+    plans_at_random: int = 0
 
     def sentence(self) -> str:
         """Say it in one line."""
         if self.distance == "exact":
             return f"exact front: all {self.plans_in_space} plans of the space were evaluated"
         return (
-            f"{self.plans_evaluated} of {self.plans_in_space} plans evaluated by {self.engine}; "
+            f"{self.plans_evaluated} of {self.plans_in_space} plans evaluated by {self.engine}"
+            f"{f', {self.plans_at_random} of them at random' if self.plans_at_random else ''}; "
             "distance from the exact front: unknown"
         )
 
@@ -163,11 +165,11 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
             feasible = np.all(violations <= 0, axis=1)
             report(len(rows), goal, _best(values, feasible) * job.objectives[0].sign)
     if filled:
-        why += f"; it found hardly anything new at the end, so {filled} plans were drawn at random"
-    return _result(job, Plans.of(rows), name, why)
+        why += f"; it repeated itself, so {filled} plans were drawn at random"
+    return _result(job, Plans.of(rows), name, why, filled)
 
 
-def _result(job: Job, plans: Plans, engine: str, why: str) -> SearchResult:
+def _result(job: Job, plans: Plans, engine: str, why: str, at_random: int) -> SearchResult:
     costs = evaluate(job.workload, job.platform, plans, job.accounting)
     slack = slack_of(job, costs)
     values = minimised(job.objectives, costs)
@@ -182,6 +184,7 @@ def _result(job: Job, plans: Plans, engine: str, why: str) -> SearchResult:
         plans_feasible=int(feasible.sum()),
         front_size=len(front),
         distance="exact" if len(plans) == job.space.size else "unknown",
+        plans_at_random=at_random,
     )
     return SearchResult(
         job=job,

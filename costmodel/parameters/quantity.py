@@ -29,6 +29,10 @@ MAX_UNIT_CHARS = 40
 MAX_COUNT = 10**6
 # No quantity of this field is larger, or nearer to zero, in SI units.
 LARGEST, SMALLEST = 1e30, 1e-30
+# pint counts bytes and bits as plain numbers, so that pJ would pass for pJ/byte.
+INFORMATION = re.compile(
+    r"(?<![A-Za-z])([kKMGT]i?|kilo|mega|giga|kibi|mebi|gibi)?([Bb]|[Bb]ytes?|bits?)(?![A-Za-z])"
+)
 # Numbers of several digits, and powers of powers, which would take for ever to compute.
 HUGE_POWER = re.compile(r"\d\d|(\*\*|\^).*(\*\*|\^)")
 
@@ -52,8 +56,10 @@ def to_unit(value: float, unit: str, target: str) -> float:
     """
     import pint
 
-    if len(unit) > MAX_UNIT_CHARS or HUGE_POWER.search(unit):
+    if not unit.strip() or len(unit) > MAX_UNIT_CHARS or HUGE_POWER.search(unit) or ";" in unit:
         raise ValueError(f"unit {cut(unit)} is not a unit")
+    if bool(INFORMATION.search(unit)) is not ("byte" in target):
+        raise ValueError(f"unit {unit!r} cannot be read as {target}")
     registry = unit_registry()
     try:
         return float(registry.Quantity(value, unit).to(target).magnitude)

@@ -175,3 +175,11 @@ def test_an_accounting_that_there_is_not_is_refused(siracusa: Platform, counted:
 
 def test_a_batch_of_no_plans_costs_nothing(siracusa: Platform) -> None:
     assert evaluate(TINY, siracusa, Plans.of([])).latency_s.shape == (0,)
+
+
+@pytest.mark.parametrize("n_chips", [1, 2, 8, 64])
+def test_more_tokens_of_a_prompt_never_take_less_at_effective_rates(siracusa: Platform, n_chips: int) -> None:
+    plan = Plans.of([Plan(n_chips=n_chips)])
+    workloads = (load_workload("tinyllama-42m", "prompt", n) for n in range(1, 40))
+    latency = [float(evaluate(w, siracusa, plan).latency_s[0]) for w in workloads]
+    assert latency == sorted(latency)

@@ -50,12 +50,12 @@ def test_units_are_read_to_si(value: float, unit: str, target: str, si: float) -
     ("unit", "said"),
     [
         ("GB", "unit 'GB' cannot be read as byte/second"),
-        ("", "unit '' cannot be read as byte/second"),
+        ("", "unit '' is not a unit"),
         ("element/second", "unit 'element/second' cannot be read as byte/second"),
         ("mac/clock_cycle", "unit 'mac/clock_cycle' cannot be read as byte/second"),
         ("GB/sec0nd", "unknown unit 'GB/sec0nd'; expected one that reads as byte/second"),
         ("2 GB/s", "unknown unit '2 GB/s'; expected one that reads as byte/second"),
-        ("(((", "unreadable unit '((('; expected one that reads as byte/second"),
+        ("(((", "unit '(((' cannot be read as byte/second"),
         ("B/0", "unreadable unit 'B/0'; expected one that reads as byte/second"),
         ("s" * 41, f"unit '{'s' * 41}' is not a unit"),
         ("9**9**9 Hz", "unit '9**9**9 Hz' is not a unit"),
@@ -206,3 +206,8 @@ def test_a_value_that_is_no_number_is_not_called_a_bad_boolean(value: Any) -> No
 )
 def test_a_key_of_a_value_that_there_is_not_gets_the_nearest_one(changes: dict[str, Any], said: str) -> None:
     assert fault(count(), {"value": 5, **MEASURED, **changes}).startswith(said)
+
+
+@pytest.mark.parametrize(("unit", "target"), [("pJ", "joule/byte"), ("GHz", "byte/second"), ("%", "byte")])
+def test_bytes_are_no_plain_numbers(unit: str, target: str) -> None:
+    assert "cannot be read as" in fault(quantity(target), {"value": 1, "unit": unit, **MEASURED})
