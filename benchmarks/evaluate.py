@@ -19,12 +19,12 @@ REPEATS = 3
 def random_plans(n: int, seed: int) -> Plans:
     """Draw plans over the whole range of decisions."""
     rng = np.random.default_rng(seed)
-    return Plans(
-        strategy="head_wise",
-        n_chips=rng.integers(1, 65, n),
-        group_size=rng.integers(2, 65, n),
-        partial_sum_bits=rng.choice([8, 16, 32], n),
-    )
+    values = {
+        "n_chips": rng.integers(1, 65, n),
+        "group_size": rng.integers(2, 65, n),
+        "partial_sum_bits": rng.choice([8, 16, 32], n),
+    }
+    return Plans.filled("head_wise", n, values)
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 >>> from costmodel import Plan, Plans, evaluate, load_platform, load_workload
 >>> workload = load_workload("tinyllama-42m")
->>> costs = evaluate(workload, load_platform("siracusa-mipi"), Plans.of([Plan(n_chips=8)]))
+>>> costs = evaluate(
+...     workload, load_platform("siracusa-mipi"), Plans.of([Plan(strategy="head_wise", n_chips=8)])
+... )
 >>> bool(costs.feasible[0])
 True
 """

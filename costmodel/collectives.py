@@ -1,73 +1,143 @@
-"""Collectives over a hierarchy of groups: closed forms that hold for any number of chips.
+"""Collectives: what an exchange costs on a medium, in closed form, and the same message by message.
 
-Chips 0, 1, ..., n-1 are cut in groups of `group_size` in order; the first of each group is its
-leader; the leaders are cut in groups again until one chip, the root, is left (Bochem et al.,
-DATE 2025, poster: hierarchical reduction in groups of chips). A chip handles one message at a time.
-The first chip leads a full group wherever there is one, so that no chip is later than the root.
+``COLLECTIVES`` has one row for each kind of exchange on each family of media.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from costmodel.hardware import Link
-from costmodel.links import message_s, wire_bytes
+from costmodel import trees
+from costmodel.errors import ParameterError
+from costmodel.media import Medium, Traffic
+from costmodel.program import Exchange, PerPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hierarchy:
-    """Shape of the reduction trees of n plans.
+class Leg:
+    """Messages that go one way, from the first chip's start to the last chip's end."""
+
+    name: str
+    seconds: PerPlan
+    traffic: Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """An exchange carried out; arrays by plan.
 
     Attributes
     ----------
-    hops : (n,) int
-        Messages one after the other on the way to the root: sum over levels of (group - 1).
-    depth : (n,) int
-        Number of levels.
-    relays : (n,) int
-        Chips that send on a sum to which they have added.
-    relay_hops : (n,) int
-        Such sums that the root waits for one after the other, at most one a level.
+    legs : tuple of Leg
+        One after the other.
+    merge_hops, forward_hops : int
+        Merges and forwards that the root waits for, one after the other.
+    merges, forwards : int
+        Merges and forwards of all chips.
     """
 
-    hops: NDArray[np.int64]
-    depth: NDArray[np.int64]
-    relays: NDArray[np.int64]
-    relay_hops: NDArray[np.int64]
+    legs: tuple[Leg, ...]
+    merge_hops: PerPlan
+    merges: PerPlan
+    forward_hops: PerPlan
+    forwards: PerPlan
 
 
-def hierarchy(n_chips: NDArray[np.int64], group_size: NDArray[np.int64]) -> Hierarchy:
-    """Count hops and levels: level by level, ``min(group, left) - 1`` hops, ``ceil(left / group)`` left.
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message; `slot` counts the messages that must have gone before it, one after the other."""
 
-    >>> shape = hierarchy(np.array([1, 8, 64]), np.array([4, 4, 4]))
-    >>> shape.hops.tolist(), shape.depth.tolist()
-    ([0, 4, 9], [0, 2, 3])
+    slot: int
+    sender: int
+    receivers: tuple[int, ...]
+    payload_bytes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Messages:
+    """The messages of one leg."""
+
+    name: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collective:
+    """How one kind of exchange is carried out on one family of media.
+
+    Attributes
+    ----------
+    cost : callable
+        Medium, exchange, chips of each class (c, ...) to a `Delivery`.
+    legs : callable
+        Medium, exchange of one plan, chips of each of its classes to the messages of each leg.
     """
-    left = n_chips.copy()
-    hops = np.zeros_like(left)
-    depth = np.zeros_like(left)
-    relay_hops = np.zeros_like(left)
-    span = np.ones_like(left)  # chips below one leader of this level
-    while np.any(left > 1):
-        hops += np.minimum(group_size, left) - 1
-        depth += left > 1
-        relay_hops += (left > 1) & (span > 1) & (n_chips - span > 1)
-        left = -(-left // group_size)
-        span = span * group_size
-    with_members = n_chips // group_size + (n_chips % group_size > 1)
-    relays = np.maximum(with_members - 1, 0)
-    return Hierarchy(hops=hops, depth=depth, relays=relays, relay_hops=relay_hops)
+
+    cost: Callable[[Any, Exchange, Any], Delivery]
+    legs: Callable[[Any, Exchange, Any], tuple[Messages, ...]]
 
 
-def tree_s(link: Link, shape: Hierarchy, payload: Any) -> Any:
-    """Seconds of a reduce or a broadcast over the hierarchy: hops x one message."""
-    return shape.hops * message_s(link, payload)
+def _tree_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
+    """Reduce to the root and broadcast over point-to-point links: hops x one message each."""
+    n = np.sum(chips, axis=0)
+    shape = trees.hierarchy(n, exchange.group_size)
+
+    def leg(name: str, payload: PerPlan) -> Leg:
+        traffic = Traffic(wire_bytes=(n - 1) * medium.wire_bytes(payload), messages=n - 1)
+        return Leg(name=name, seconds=shape.hops * medium.message_s(payload), traffic=traffic)
+
+    return Delivery(
+        legs=(leg("reduce", exchange.sent_bytes), leg("broadcast", exchange.returned_bytes)),
+        merge_hops=shape.hops,
+        merges=n - 1,
+        forward_hops=shape.relay_hops,
+        forwards=shape.relays,
+    )
 
 
-def tree_bytes(link: Link, n_chips: NDArray[np.int64], payload: Any) -> Any:
-    """Bytes on all links of a reduce or a broadcast: every chip but the root sends or gets one message."""
-    return (n_chips - 1) * wire_bytes(link, payload)
+def _only(value: Any) -> Any:
+    """Give the one entry of an array of one plan."""
+    (entry,) = np.unique(value).tolist()
+    return entry
+
+
+def _tree_legs(_medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:
+    n, group = int(np.sum(chips)), int(_only(exchange.group_size))
+
+    def leg(name: str, hops: list[trees.Hop], payload: PerPlan) -> Messages:
+        size = float(_only(payload))
+        return Messages(
+            name=name,
+            messages=tuple(
+                Message(slot=h.slot, sender=h.sender, receivers=(h.receiver,), payload_bytes=size)
+                for h in hops
+            ),
+        )
+
+    return (
+        leg("reduce", trees.reduction(n, group), exchange.sent_bytes),
+        leg("broadcast", trees.broadcast(n, group), exchange.returned_bytes),
+    )
+
+
+COLLECTIVES: dict[tuple[str, str], Collective] = {
+    ("reduce_broadcast", "point_to_point"): Collective(cost=_tree_cost, legs=_tree_legs),
+}
+
+
+def collective(exchange: Exchange, medium: Medium) -> Collective:
+    """Look up how an exchange is carried out on a medium.
+
+    Raises
+    ------
+    ParameterError
+        Nobody has written how.
+    """
+    found = COLLECTIVES.get((exchange.kind, medium.medium))
+    if found is None:
+        raise ParameterError(f"no collective {exchange.kind!r} is known on medium {medium.medium!r}")
+    return found

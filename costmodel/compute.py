@@ -1,7 +1,8 @@
-"""Operators of a shard to seconds, bytes and watts, by the kernel set in force; never a bare peak."""
+"""Operators to seconds, bytes and watts, by the kernel set in force; never a bare peak."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from costmodel import effective_rates, operator_laws
 from costmodel.hardware import Platform
 from costmodel.kernel_sets import EffectiveRates, OperatorLaws
-from costmodel.workload import Operator
+from costmodel.operators import Operator
 
 FORM_MODULES: dict[type, ModuleType] = {
     EffectiveRates: effective_rates,
@@ -18,28 +19,16 @@ FORM_MODULES: dict[type, ModuleType] = {
 }
 
 
-def shard_s(platform: Platform, operators: list[Operator]) -> Any:
-    """Seconds that a chip computes on its shard; shape (n, c)."""
+def shard_s(platform: Platform, operators: Sequence[Operator]) -> Any:
+    """Seconds that a chip computes on its share, all chips at once; shape (c, ...)."""
     form = FORM_MODULES[type(platform.kernels)]
     return form.shard_cycles(platform.kernels, platform.mcu, operators) / platform.mcu.clock_hz
 
 
-def root_s(platform: Platform, operators: list[Operator]) -> Any:
-    """Seconds that the root works alone."""
+def alone_s(platform: Platform, operators: Sequence[Operator]) -> Any:
+    """Seconds that one chip works while others wait for it: the root, or a leader that adds up."""
     form = FORM_MODULES[type(platform.kernels)]
-    return form.root_cycles(platform.kernels, platform.mcu, operators) / platform.mcu.clock_hz
-
-
-def accumulate_s(platform: Platform, elements: int) -> Any:
-    """Seconds of adding one received partial sum."""
-    form = FORM_MODULES[type(platform.kernels)]
-    return form.accumulate_cycles(platform.kernels, platform.mcu, elements) / platform.mcu.clock_hz
-
-
-def narrow_s(platform: Platform, elements: int) -> Any:
-    """Seconds of narrowing a sum before a leader sends it on."""
-    form = FORM_MODULES[type(platform.kernels)]
-    return form.narrow_cycles(platform.kernels, platform.mcu, elements) / platform.mcu.clock_hz
+    return form.alone_cycles(platform.kernels, platform.mcu, operators) / platform.mcu.clock_hz
 
 
 def root_power_w(platform: Platform, rows: int) -> float:
@@ -54,8 +43,8 @@ def chip_power_w(platform: Platform) -> float:
     return platform.mcu.n_cores * platform.mcu.core_power_w
 
 
-def l2_bytes(platform: Platform, operators: list[Operator]) -> Any:
-    """Bytes between L2 and L1 of a shard: weights once a row tile, cache, input and output."""
+def l2_bytes(platform: Platform, operators: Sequence[Operator]) -> Any:
+    """Bytes between L2 and L1 of a share: weights once a row tile, cache, input and output."""
     moved: Any = 0.0
     for operator in operators:
         passes = -(-int(np.max(operator.rows)) // platform.kernels.row_tile)

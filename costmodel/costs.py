@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from costmodel.memory import Placement
-from costmodel.shards import Shards
 
 Array = NDArray[np.floating[Any]]
 LATENCY_CAUSES = ("compute", "root", "link", "l3")
@@ -38,7 +36,7 @@ class Costs:
 
     With the accounting's scope "block", an inference is that of one block.
 
-    Every array has shape (n,); those marked (n, c) are by class of chips.
+    Every array has shape (n,).
 
     Attributes
     ----------
@@ -49,8 +47,10 @@ class Costs:
         Joules of all chips by cause: compute, root, idle, l3, l2, link.
     tokens : int
         Tokens that one inference works on.
-    n_chips, depth : array of int
-        Chips, and levels of the reduction hierarchy.
+    n_chips, n_chips_with_l3 : array of int
+        Chips, and those that need off-chip memory.
+    head_from_l3 : array of bool
+        Whether any chip loads rows of the LM head from off-chip memory.
     link_bytes, link_messages : array
         Bytes and messages on all links, headers included.
     l3_bytes, l2_bytes : array
@@ -65,19 +65,14 @@ class Costs:
         Time that L3 is busy for the next block while one runs, slowest chip.
     demands : dict
         Resource to (demand, limit) in bytes.
-    shards : Shards
-        What each class of chips holds, (n, c).
-    placement : Placement
-        Regimes and L3 traffic, (n, c).
-    activation_peak_bytes : (n, c) array
-        Most activation bytes alive at once.
     """
 
     latency_by_cause_s: dict[str, Array]
     energy_by_cause_j: dict[str, Array]
     tokens: int
     n_chips: NDArray[np.int64]
-    depth: NDArray[np.int64]
+    n_chips_with_l3: NDArray[np.int64]
+    head_from_l3: NDArray[np.bool_]
     link_bytes: Array
     link_messages: Array
     l3_bytes: Array
@@ -88,9 +83,21 @@ class Costs:
     on_chip_s: Array
     prefetch_s: Array
     demands: dict[str, tuple[Array, float]]
-    shards: Shards
-    placement: Placement
-    activation_peak_bytes: Array
+
+    @staticmethod
+    def scattered(batches: Sequence[tuple[NDArray[np.int64], Costs]]) -> Costs:
+        """Join the costs of batches; each has the positions that its plans take."""
+        order = np.argsort(np.concatenate([where for where, _ in batches]), kind="stable")
+
+        def joined(values: list[Any]) -> Any:
+            first = values[0]
+            if isinstance(first, dict):
+                return {key: joined([value[key] for value in values]) for key in first}
+            if isinstance(first, tuple):  # what is asked for, and how much there is of it
+                return (joined([value[0] for value in values]), first[1])
+            return first if isinstance(first, int) else np.concatenate(values)[order]
+
+        return Costs(**{f.name: joined([getattr(c, f.name) for _, c in batches]) for f in fields(Costs)})
 
     @property
     def latency_s(self) -> Array:
@@ -101,16 +108,6 @@ class Costs:
     def energy_j(self) -> Array:
         """Joules per inference, all chips."""
         return np.asarray(sum(self.energy_by_cause_j[c] for c in ENERGY_CAUSES))
-
-    @property
-    def n_chips_with_l3(self) -> NDArray[np.int64]:
-        """Chips that need off-chip memory."""
-        return np.asarray(np.sum(self.shards.n_chips * (self.placement.l3 > 0), axis=-1))
-
-    @property
-    def head_from_l3(self) -> NDArray[np.bool_]:
-        """Whether any chip loads rows of the LM head from off-chip memory."""
-        return np.asarray(np.any(self.placement.head_traffic > 0, axis=-1))
 
     @property
     def edp_js(self) -> Array:

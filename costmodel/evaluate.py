@@ -7,19 +7,19 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from costmodel import collectives, compute
-from costmodel.collectives import Hierarchy
+from costmodel import compute
+from costmodel.collectives import Messages, collective
 from costmodel.costs import LATENCY_CAUSES, Array, Costs
 from costmodel.errors import UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.memory import Placement, Regime, place
-from costmodel.plan import Plans
-from costmodel.shards import Shards, balanced
-from costmodel.strategies import head_wise
-from costmodel.strategies.head_wise import Phase
+from costmodel.plan import Plan, Plans
+from costmodel.program import AROUND, HALVES, ChipSlices, Part, Program
+from costmodel.stages import Stage, stage
+from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload
 
-Scope = Literal["model", "block"]
+Scope = Literal["model", "block", "attention", "mlp"]
 Prefetch = Literal["steady", "hidden"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFETCHES: tuple[Prefetch, ...] = get_args(Prefetch)
@@ -31,8 +31,9 @@ class Accounting:
 
     Attributes
     ----------
-    scope : {"model", "block"}
-        All blocks with embedding and LM head, or one block in the middle of the model.
+    scope : {"model", "block", "attention", "mlp"}
+        All blocks with embedding and LM head; one block in the middle of the model; or half a block
+        by itself, with no other half in memory.
     prefetch : {"steady", "hidden"}
         Steady: inference after inference; a load longer than the work it hides behind keeps the
         chips waiting. Hidden: L3 traffic that can run beside a block (loads for the next one, new
@@ -57,78 +58,14 @@ class Accounting:
         """Whether embedding and LM head count, of a workload that may have none."""
         return self.scope == "model" and self.head and workload.model.vocabulary > 0
 
+    @property
+    def halves(self) -> tuple[str, ...]:
+        """Parts of a block that count."""
+        return HALVES if self.scope in ("model", "block") else (self.scope,)
+
     def blocks(self, workload: Workload) -> int:
         """Number of blocks that count."""
         return workload.model.layers if self.scope == "model" else 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Time and traffic of some phases in a row, without L3; (n,), or (n, c) where marked.
-
-    Attributes
-    ----------
-    busy_s, l2_bytes : (n, c)
-        Time that each class of chips computes on its shard; bytes between its L2 and L1.
-    root_busy_s
-        Time that the root, and leaders that add up partial sums, are busy; of all chips together.
-    """
-
-    busy_s: Array
-    root_busy_s: Array
-    compute_s: Array
-    root_s: Array
-    link_s: Array
-    link_bytes: Array
-    messages: Array
-    l2_bytes: Array
-
-    @property
-    def on_chip_s(self) -> Array:
-        """Time of the stage when nothing waits for L3."""
-        return self.compute_s + self.root_s + self.link_s
-
-    def plus(self, other: Stage, times: int) -> Stage:
-        """Add `times` this stage and one `other`."""
-        both = {name: times * getattr(self, name) + getattr(other, name) for name in vars(self)}
-        return Stage(**both)
-
-
-def stage(platform: Platform, plans: Plans, shards: Shards, shape: Hierarchy, phases: list[Phase]) -> Stage:
-    """Cost phases in a row: the slowest shard, the reduction, the root's work, the broadcast."""
-    link, n = platform.link, plans.n_chips
-    classes: Any = np.zeros(shards.n_chips.shape)
-    zero: Any = np.zeros(len(plans))
-    busy, l2_bytes = classes, classes
-    compute_s, root_s, root_busy_s, link_s, link_bytes, messages = (zero,) * 6
-    for phase in phases:
-        if phase.shard:
-            seconds = compute.shard_s(platform, phase.shard) + classes
-            busy = busy + seconds
-            compute_s = compute_s + np.max(seconds, axis=-1)
-            l2_bytes = l2_bytes + compute.l2_bytes(platform, phase.shard)
-        if phase.root:
-            alone = compute.root_s(platform, phase.root)
-            root_s, root_busy_s = root_s + alone, root_busy_s + alone
-        if phase.sum_elements:
-            adding = compute.accumulate_s(platform, phase.sum_elements)
-            narrowing = compute.narrow_s(platform, phase.sum_elements) * phase.narrowed
-            root_s = root_s + shape.hops * adding + shape.relay_hops * narrowing
-            root_busy_s = root_busy_s + (n - 1) * adding + shape.relays * narrowing
-        for payload in (phase.up_bytes, phase.down_bytes):
-            link_s = link_s + collectives.tree_s(link, shape, payload)
-            link_bytes = link_bytes + collectives.tree_bytes(link, n, payload)
-            messages = messages + (n - 1)
-    return Stage(
-        busy_s=busy,
-        root_busy_s=root_busy_s,
-        compute_s=compute_s,
-        root_s=root_s,
-        link_s=link_s,
-        link_bytes=link_bytes,
-        messages=messages,
-        l2_bytes=l2_bytes,
-    )
 
 
 def l3_wait_s(
@@ -142,44 +79,121 @@ def l3_wait_s(
     chip loads nothing for its blocks, so its head rows have the time of all of them; another has
     that of the last block. Without `steady`, prefetches between blocks cost no time.
     """
-    block_s, head_s = block.on_chip_s[:, None], head.on_chip_s[:, None]
+    block_s, head_s = block.on_chip_s, head.on_chip_s
     load = (placement.block_prefetched + placement.block_stored) / bandwidth * float(steady)
     exposed = placement.block_exposed / bandwidth
     before_first = np.where(head_s > 0, head_s, block_s)
-    first = np.max(exposed + np.maximum(load - before_first, 0.0), axis=-1)
-    other = np.max(exposed + np.maximum(load - block_s, 0.0), axis=-1)
+    first = np.max(exposed + np.maximum(load - before_first, 0.0), axis=0)
+    other = np.max(exposed + np.maximum(load - block_s, 0.0), axis=0)
     resident = placement.regime == Regime.RESIDENT
     before_head = np.where(resident, n_blocks, 1) * block_s
     head_load = placement.head_prefetched / bandwidth
     late = placement.head_exposed / bandwidth + np.maximum(head_load - before_head, 0.0)
-    return np.asarray(first + (n_blocks - 1) * other + np.max(late, axis=-1))
+    return np.asarray(first + (n_blocks - 1) * other + np.max(late, axis=0))
+
+
+def held_bytes(parts: list[Part]) -> Any:
+    """Bytes of all weights of some parts, by class of chips."""
+    return sum((size for part in parts for size in part.weights.values()), 0.0)
 
 
 def placed(
-    workload: Workload, platform: Platform, shards: Shards, activations: Array, *, with_head: bool
+    workload: Workload, platform: Platform, program: Program, halves: list[Part], around: list[Part]
 ) -> Placement:
     """Place every chip's weights, KV cache and activations in its memories."""
-    model, rows = workload.model, workload.rows
-    token_bytes = 2.0 * shards.kv_heads * model.head_size * model.activation_bytes
-    row_bytes = shards.vocabulary_rows * model.embedding * model.weight_bytes * float(with_head)
+    rows = workload.rows
+    classes: Any = np.zeros(program.chips.shape)
+    token_bytes: Any = sum((part.cache_token_bytes for part in halves), classes)
+    embedding, head = ([part for part in around if part.name == name] for name in AROUND)
     return place(
         platform.mcu,
-        weights=np.asarray(sum(head_wise.matrices(workload, shards).values())),
+        weights=held_bytes(halves) + classes,
         cache=token_bytes * workload.cached_tokens,
         cache_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
         stored=token_bytes * (rows if workload.writes_cache else 0),
-        activations=activations,
-        head=row_bytes,
-        embedding=row_bytes * float(not model.tied_embedding),
-        n_blocks=model.layers,
+        activations=np.max([part.activation_peak_bytes + classes for part in (*halves, *around)], axis=0),
+        head=held_bytes(head) + classes,
+        embedding=held_bytes(embedding) + classes,
+        n_blocks=workload.model.layers,
         passes=-(-rows // platform.kernels.row_tile),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costing:
+    """Canonical plans of one strategy, their program, where everything lies, and what it costs."""
+
+    plans: Plans
+    program: Program
+    placement: Placement
+    block: Stage
+    costs: Costs
+
+
+def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Costing:
+    """Cost canonical plans of one strategy, and keep what the costs are made of."""
+    (name,) = plans.names
+    mcu = platform.mcu
+    program = strategy_named(name).program(workload, platform, plans)
+    n, chips = program.n_chips, program.chips
+    n_blocks = accounting.blocks(workload)
+    halves = [program.part(half) for half in accounting.halves]
+    around = [program.part(one) for one in AROUND] if accounting.counts_head(workload) else []
+
+    block = stage(platform, program, [step for part in halves for step in part.steps])
+    head = stage(platform, program, [step for part in around for step in part.steps])
+    total = block.plus(head, times=n_blocks)
+
+    placement = placed(workload, platform, program, halves, around)
+    bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
+    off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=0)
+    lookup = sum((part.looked_up_bytes for part in around), 0.0) * off_chip
+    steady = accounting.prefetch == "steady"
+    l3_s = lookup / bandwidth + l3_wait_s(placement, bandwidth, block, head, n_blocks, steady=steady)
+    traffic = n_blocks * placement.block_traffic + placement.head_traffic
+    l3_bytes = np.sum(traffic * chips, axis=0) + lookup
+
+    latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
+    latency_s = sum(latency[cause] for cause in LATENCY_CAUSES)
+    busy_s = np.sum(total.busy_s * chips, axis=0)
+    l2_bytes = np.sum(total.l2_bytes * chips, axis=0)
+    energy = {
+        "compute": busy_s * compute.chip_power_w(platform),
+        "root": total.root_busy_s * compute.root_power_w(platform, workload.rows),
+        "idle": np.maximum(n * latency_s - busy_s - total.root_busy_s, 0.0) * mcu.idle_power_w,
+        "l3": l3_bytes * (mcu.l3.energy_j_per_byte if mcu.l3 else 0.0),
+        "l2": l2_bytes * mcu.l2.energy_j_per_byte,
+        "link": platform.link.energy_j(total.traffic),
+    }
+    demands: dict[str, tuple[Array, float]] = {}
+    for level_name, level, held in (("L2", mcu.l2, placement.l2), ("L3", mcu.l3, placement.l3)):
+        if level is not None:
+            demands[level_name] = (np.max(held, axis=0), level.usable_bytes)
+    costs = Costs(
+        latency_by_cause_s=latency,
+        energy_by_cause_j=energy,
+        tokens=workload.rows,
+        n_chips=n,
+        n_chips_with_l3=np.asarray(np.sum(chips * (placement.l3 > 0), axis=0)),
+        head_from_l3=np.any(placement.head_traffic > 0, axis=0),
+        link_bytes=total.traffic.wire_bytes,
+        link_messages=total.traffic.messages,
+        l3_bytes=l3_bytes,
+        l2_bytes=l2_bytes,
+        l2_footprint_bytes=np.max(placement.l2, axis=0),
+        l3_footprint_bytes=np.max(placement.l3, axis=0),
+        regime=np.max(placement.regime, axis=0),
+        on_chip_s=block.on_chip_s,
+        prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=0) / bandwidth,
+        demands=demands,
+    )
+    return Costing(plans=plans, program=program, placement=placement, block=block, costs=costs)
 
 
 def evaluate(
     workload: Workload, platform: Platform, plans: Plans, accounting: Accounting | None = None
 ) -> Costs:
-    """Cost a batch of plans.
+    """Cost a batch of plans, of one strategy or of several.
 
     Parameters
     ----------
@@ -192,65 +206,81 @@ def evaluate(
     -------
     Costs
         Arrays of shape (n,), in the order of `plans`.
+
+    Raises
+    ------
+    PlanError
+        A strategy is not known, or has no such plan on this workload and platform.
     """
     accounting = accounting or Accounting()
-    model, mcu = workload.model, platform.mcu
-    with_head, n_blocks = accounting.counts_head(workload), accounting.blocks(workload)
+    plans = canonical(workload, platform, plans)
+    if not len(plans):
+        plans = Plans.filled(next(iter(STRATEGIES)), 0, {name: np.empty(0) for name in plans.values})
+    batches = []
+    for where, some in plans.by_strategy():
+        batches.append((where, costing(workload, platform, some, accounting).costs))
+    return Costs.scattered(batches)
 
-    plans = plans.canonical()
-    n = plans.n_chips
-    shards = balanced(model, n)
-    shape = collectives.hierarchy(n, plans.group_size)
-    block = stage(platform, plans, shards, shape, head_wise.block(workload, shards, plans))
-    around = head_wise.vocabulary(workload, shards) if with_head else []
-    head = stage(platform, plans, shards, shape, around)
-    total = block.plus(head, times=n_blocks)
 
-    peak = head_wise.activation_peak_bytes(
-        workload, shards, plans, platform.kernels.row_tile, with_head=with_head
-    )
-    placement = placed(workload, platform, shards, peak, with_head=with_head)
-    bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
-    off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=-1)
-    lookup = workload.rows * model.embedding * model.weight_bytes * float(with_head) * off_chip
-    steady = accounting.prefetch == "steady"
-    l3_s = lookup / bandwidth + l3_wait_s(placement, bandwidth, block, head, n_blocks, steady=steady)
-    traffic = n_blocks * placement.block_traffic + placement.head_traffic
-    l3_bytes = np.sum(traffic * shards.n_chips, axis=-1) + lookup
+@dataclass(frozen=True, kw_only=True)
+class Synchronisation:
+    """An exchange of a plan, leg by leg; it happens `times` times an inference."""
 
-    latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
-    latency_s = sum(latency[cause] for cause in LATENCY_CAUSES)
-    busy_s = np.sum(total.busy_s * shards.n_chips, axis=-1)
-    l2_bytes = np.sum(total.l2_bytes * shards.n_chips, axis=-1)
-    energy = {
-        "compute": busy_s * compute.chip_power_w(platform),
-        "root": total.root_busy_s * compute.root_power_w(platform, workload.rows),
-        "idle": np.maximum(n * latency_s - busy_s - total.root_busy_s, 0.0) * mcu.idle_power_w,
-        "l3": l3_bytes * (mcu.l3.energy_j_per_byte if mcu.l3 else 0.0),
-        "l2": l2_bytes * mcu.l2.energy_j_per_byte,
-        "link": total.link_bytes * platform.link.energy_j_per_byte,
-    }
-    demands: dict[str, tuple[Array, float]] = {}
-    for name, level, held in (("L2", mcu.l2, placement.l2), ("L3", mcu.l3, placement.l3)):
-        if level is not None:
-            demands[name] = (np.max(held, axis=-1), level.usable_bytes)
-    return Costs(
-        latency_by_cause_s=latency,
-        energy_by_cause_j=energy,
-        tokens=workload.rows,
-        n_chips=n,
-        depth=shape.depth,
-        link_bytes=total.link_bytes,
-        link_messages=total.messages,
-        l3_bytes=l3_bytes,
-        l2_bytes=l2_bytes,
-        l2_footprint_bytes=np.max(placement.l2, axis=-1),
-        l3_footprint_bytes=np.max(placement.l3, axis=-1),
-        regime=np.max(placement.regime, axis=-1),
-        on_chip_s=block.on_chip_s,
-        prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=-1) / bandwidth,
-        demands=demands,
-        shards=shards,
-        placement=placement,
-        activation_peak_bytes=peak,
+    name: str
+    times: int
+    root_work: tuple[str, ...]
+    legs: tuple[Messages, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """All there is to know of one plan.
+
+    Attributes
+    ----------
+    plan : Plan
+        In its canonical form.
+    costing : Costing
+        Program, placement and costs; a batch of one.
+    slices : tuple of ChipSlices
+        What each chip has of every matrix.
+    synchronisations : tuple of Synchronisation
+        Who sends what to whom, in order of execution.
+    """
+
+    plan: Plan
+    costing: Costing
+    slices: tuple[ChipSlices, ...]
+    synchronisations: tuple[Synchronisation, ...]
+
+
+def inspect(workload: Workload, platform: Platform, plan: Plan, accounting: Accounting) -> Inspection:
+    """Write one plan out: what each chip has, who sends what to whom, where it lies, what it costs."""
+    plans = canonical(workload, platform, Plans.of([plan]))
+    found = costing(workload, platform, plans, accounting)
+    plan, program = plans.row(0), found.program
+    synchronisations = []
+    for part in program.parts:
+        if part.name not in (accounting.halves if part.name in HALVES else AROUND):
+            continue
+        if part.name in AROUND and not accounting.counts_head(workload):
+            continue
+        for step in part.steps:
+            if step.exchange is not None:
+                legs = collective(step.exchange, platform.link).legs(
+                    platform.link, step.exchange, program.chips[:, 0]
+                )
+                synchronisations.append(
+                    Synchronisation(
+                        name=step.name,
+                        times=accounting.blocks(workload) if part.name in HALVES else 1,
+                        root_work=tuple(operator.name for operator in step.exchange.root),
+                        legs=legs,
+                    )
+                )
+    return Inspection(
+        plan=plan,
+        costing=found,
+        slices=strategy_named(plan.strategy).slices(workload, platform, plan),
+        synchronisations=tuple(synchronisations),
     )

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.errors import ParameterError
 from costmodel.kernel_sets import KernelSet, OperatorLaws, kernel_set
-from costmodel.parameters import Record, choice, count, load, quantity, validate
+from costmodel.media import Medium, medium_of
+from costmodel.parameters import Record, count, load, quantity, validate
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,24 +69,6 @@ class Mcu(BaseModel):
     l3: OffChipMemory | None = None
 
 
-class Link(BaseModel):
-    """A point-to-point link between two chips; a chip handles one message at a time.
-
-    A message of b bytes is cut in packets of at most `payload_bytes`, each with `header_bytes`,
-    and takes `message_latency_s` besides.
-    """
-
-    model_config = FILE
-
-    description: str
-    medium: Annotated[str, choice("point_to_point")]
-    bandwidth_bytes_per_s: Annotated[float, quantity("byte/second")] = Field(alias="bandwidth")
-    message_latency_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="message_latency")
-    header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="header")
-    payload_bytes: Annotated[float, quantity("byte")] = Field(alias="payload")
-    energy_j_per_byte: Annotated[float, quantity("joule/byte", allow_zero=True)] = Field(alias="energy")
-
-
 class PlatformFile(BaseModel):
     """A platform names its parts."""
 
@@ -106,15 +89,10 @@ class Platform:
 
     name: str
     mcu: Mcu
-    link: Link
+    link: Medium
     kernels: KernelSet
     kernels_name: str
     records: tuple[Record, ...]
-
-    def with_kernels(self, name: str) -> Platform:
-        """Give the same platform with another kernel set, a built-in name or a path."""
-        record = load("kernels", name)
-        return platform_of((*self.records[:3], record))
 
 
 def load_platform(name: str, kernels: str | None = None) -> Platform:
@@ -151,7 +129,7 @@ def platform_of(records: tuple[Record, ...]) -> Platform:
     result = Platform(
         name=platform.name,
         mcu=validate(Mcu, mcu.data, mcu.path),
-        link=validate(Link, link.data, link.path),
+        link=medium_of(link),
         kernels=rules,
         kernels_name=kernels.name,
         records=records,

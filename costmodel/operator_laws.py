@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from costmodel.hardware import Mcu
 from costmodel.kernel_sets import ElementLaw, MatmulLaw, OperatorLaws, RowKernel
+from costmodel.operators import Kind, Operator
 from costmodel.streaming import WARM, Timeline
-from costmodel.workload import Kind, Operator
 
 NORM_UNIT = 4  # elements that a core takes at a time when a row is split
 
@@ -119,7 +120,7 @@ def step_cycles(kernels: OperatorLaws, cores: int, operator: Operator) -> Any:
             return element_cycles(law_of[operator.kind], cores, n)
 
 
-def shard_cycles(kernels: OperatorLaws, mcu: Mcu, operators: list[Operator], start: float = WARM) -> Any:
+def shard_cycles(kernels: OperatorLaws, mcu: Mcu, operators: Sequence[Operator], start: float = WARM) -> Any:
     """Cycles of a shard: operators in order, weights and cache streamed, tiles and steps with overhead.
 
     Parameters
@@ -151,19 +152,13 @@ def shard_cycles(kernels: OperatorLaws, mcu: Mcu, operators: list[Operator], sta
     return timeline.now
 
 
-def root_cycles(kernels: OperatorLaws, mcu: Mcu, operators: list[Operator]) -> Any:
-    """Cycles of the root's work, with the overhead of its steps."""
-    return sum(step_cycles(kernels, mcu.n_cores, o) + kernels.step_overhead_cycles for o in operators)
-
-
-def accumulate_cycles(kernels: OperatorLaws, mcu: Mcu, elements: Any) -> Any:
-    """Cycles of adding one received partial sum of `elements` to a chip's own."""
-    return element_cycles(kernels.accumulate, mcu.n_cores, elements) + kernels.step_overhead_cycles
-
-
-def narrow_cycles(kernels: OperatorLaws, mcu: Mcu, elements: Any) -> Any:
-    """Cycles of narrowing a sum of `elements` before it is sent on."""
-    return element_cycles(kernels.requantise, mcu.n_cores, elements) + kernels.step_overhead_cycles
+def alone_cycles(kernels: OperatorLaws, mcu: Mcu, operators: Sequence[Operator]) -> Any:
+    """Cycles of a chip that others wait for, with the overhead of its steps."""
+    cycles: Any = 0.0
+    for operator in operators:
+        step = step_cycles(kernels, mcu.n_cores, operator) + kernels.step_overhead_cycles
+        cycles = cycles + np.where(np.asarray(operator.elements) > 0, step, 0.0)
+    return cycles
 
 
 def root_cores(mcu: Mcu, rows: int) -> int:

@@ -1,124 +1,266 @@
-"""Plans: how a workload is cut over chips. One plan is a batch of one."""
+"""Plans: how a workload is cut over chips, as values of decisions. One plan is a batch of one.
+
+Nothing here knows a strategy: which decisions a strategy has, and which plans are the same to it, is
+said in ``costmodel.strategies``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.errors import PlanError, cut, nearest
 
-Strategy = Literal["head_wise"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-PARTIAL_SUM_BITS = (8, 16, 32)
 MAX_CHIPS = 64
 
-IntArray = NDArray[np.int64]
+Ints = NDArray[np.int64]
+Values = NDArray[Any]
+Number = int | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One number that a plan decides.
+
+    Attributes
+    ----------
+    low, high : int or float
+        Least and largest value.
+    step : int or float
+        Values are whole multiples of it, counted from zero.
+    neutral : int or float
+        Value where nothing depends on it.
+    default : int or float, optional
+        Value when none is given; without one it must be given.
+    only : tuple, optional
+        The only values allowed, ascending.
+    """
+
+    name: str
+    low: Number
+    high: Number
+    step: Number = 1
+    neutral: Number
+    default: Number | None
+    only: tuple[Number, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether values are whole numbers."""
+        return isinstance(self.step, int)
+
+    @property
+    def dtype(self) -> type[np.int64] | type[np.float64]:
+        """Type of a column of values."""
+        return np.int64 if self.whole else np.float64
+
+    @property
+    def codes(self) -> int:
+        """Number of different values, as `code` counts them."""
+        return len(self.only) or round((self.high - self.low) / self.step) + 1
+
+    def code(self, values: Values) -> Ints:
+        """Count values from the least one on."""
+        if self.only:
+            return np.searchsorted(self.only, values).astype(np.int64)
+        return np.rint((values - self.low) / self.step).astype(np.int64)
+
+    def check(self, value: object) -> None:
+        """Refuse a value that the decision cannot have.
+
+        Raises
+        ------
+        PlanError
+            No number of the right kind, or not allowed.
+        """
+        kind = "a whole number" if self.whole else "a number"
+        right = type(value) is int or (not self.whole and type(value) is float)
+        if not right:
+            raise PlanError(f"{self.name} {cut(value)} must be {kind}")
+        number: Any = value
+        if self.only and number not in self.only:
+            raise PlanError(f"{self.name} {value} must be one of {self.only}")
+        if not self.low <= number <= self.high:
+            raise PlanError(f"{self.name} {value} must be {self.low:g} to {self.high:g}")
+        if abs(number / self.step - round(number / self.step)) > 1e-6:
+            raise PlanError(f"{self.name} {value} must be a multiple of {self.step:g}")
+
+    def read(self, text: str) -> Number:
+        """Read a value from text.
+
+        Raises
+        ------
+        PlanError
+            It is no number.
+        """
+        try:
+            return int(text) if self.whole else float(text)
+        except ValueError:
+            kind = "a whole number" if self.whole else "a number"
+            raise PlanError(f"decision {self.name} = {text!r} must be {kind}") from None
+
+
+def _decision(name: str, **attributes: Any) -> Any:
+    """Declare a field of `Plan` as a decision."""
+    decision = Decision(name=name, **attributes)
+    default: Any = MISSING if decision.default is None else decision.default
+    return field(default=default, metadata={"decision": decision})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One design point.
+    """One design point; its decisions are the rows of `DECISIONS`.
 
     Attributes
     ----------
-    strategy : {"head_wise"}
-        How blocks are cut.
+    strategy : str
+        How blocks are cut: a name out of ``costmodel.strategies.STRATEGIES``.
     n_chips : int
         1 to 64.
     group_size : int
-        Chips that one level of the hierarchical reduction joins, at least 2; a flat reduction has
+        Chips that one level of a hierarchical reduction joins, at least 2; a flat reduction has
         ``group_size == n_chips``.
     partial_sum_bits : {8, 16, 32}
         Width of the partial sums that travel up the hierarchy.
     """
 
-    strategy: Strategy = "head_wise"
-    n_chips: int
-    group_size: int = 4
-    partial_sum_bits: int = 8
+    strategy: str
+    n_chips: int = _decision("n_chips", low=1, high=MAX_CHIPS, neutral=1, default=None)
+    group_size: int = _decision("group_size", low=2, high=MAX_CHIPS, neutral=2, default=4)
+    partial_sum_bits: int = _decision(
+        "partial_sum_bits", low=8, high=32, only=(8, 16, 32), neutral=8, default=8
+    )
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise PlanError(
-                f"unknown strategy {str(self.strategy)!r}; {nearest(str(self.strategy), STRATEGIES)}"
-            )
-        for name in DECISIONS:
-            if type(getattr(self, name)) is not int:
-                raise PlanError(f"{name} {cut(getattr(self, name))} must be a whole number")
-        if not 1 <= self.n_chips <= MAX_CHIPS:
-            raise PlanError(f"n_chips {self.n_chips} must be 1 to {MAX_CHIPS}")
-        if not 2 <= self.group_size <= MAX_CHIPS:
-            raise PlanError(f"group_size {self.group_size} must be 2 to {MAX_CHIPS}")
-        if self.partial_sum_bits not in PARTIAL_SUM_BITS:
-            raise PlanError(f"partial_sum_bits {self.partial_sum_bits} must be one of {PARTIAL_SUM_BITS}")
+        for name, decision in DECISIONS.items():
+            decision.check(getattr(self, name))
 
-    def canonical(self) -> Plan:
-        """Give the one form of all plans that are the same: no group larger than the chips there are.
 
-        >>> Plan(n_chips=3, group_size=8).canonical().group_size
-        3
-        """
-        return Plans.of([self]).canonical().row(0)
+DECISIONS: dict[str, Decision] = {
+    f.name: f.metadata["decision"] for f in fields(Plan) if "decision" in f.metadata
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plans:
-    """A batch of n plans of one strategy as a structure of arrays, each of shape (n,)."""
+    """A batch of n plans as a structure of arrays.
 
-    strategy: Strategy
-    n_chips: IntArray
-    group_size: IntArray
-    partial_sum_bits: IntArray
+    Attributes
+    ----------
+    names : tuple of str
+        Strategies that plans of the batch may have.
+    strategy : (n,) int
+        Position in `names` of each plan's.
+    values : dict of (n,)
+        Values of every decision, by name, in the order of `DECISIONS`.
+    """
+
+    names: tuple[str, ...]
+    strategy: Ints
+    values: dict[str, Values]
 
     @staticmethod
     def of(plans: Iterable[Plan]) -> Plans:
-        """Pack plans of one strategy."""
+        """Pack plans."""
         rows = list(plans)
-        strategies = {row.strategy for row in rows} or {STRATEGIES[0]}
-        if len(strategies) > 1:
-            raise PlanError(f"one batch holds one strategy, got {sorted(strategies)}")
-        columns = {name: np.array([getattr(row, name) for row in rows], dtype=np.int64) for name in DECISIONS}
-        return Plans(strategy=strategies.pop(), **columns)
+        names = tuple(dict.fromkeys(row.strategy for row in rows))
+        return Plans(
+            names=names,
+            strategy=np.array([names.index(row.strategy) for row in rows], dtype=np.int64),
+            values={
+                name: np.array([getattr(row, name) for row in rows], dtype=decision.dtype)
+                for name, decision in DECISIONS.items()
+            },
+        )
+
+    @staticmethod
+    def filled(strategy: str, n: int, values: dict[str, Values]) -> Plans:
+        """Give n plans of one strategy; decisions without values are neutral."""
+        return Plans(
+            names=(strategy,),
+            strategy=np.zeros(n, dtype=np.int64),
+            values={
+                name: np.asarray(values[name], dtype=decision.dtype)
+                if name in values
+                else np.full(n, decision.neutral, dtype=decision.dtype)
+                for name, decision in DECISIONS.items()
+            },
+        )
+
+    @staticmethod
+    def joined(batches: Sequence[Plans]) -> Plans:
+        """Join batches, one after the other."""
+        names = tuple(dict.fromkeys(name for batch in batches for name in batch.names))
+        codes = [np.array([names.index(n) for n in b.names], dtype=np.int64)[b.strategy] for b in batches]
+        return Plans(
+            names=names,
+            strategy=np.concatenate(codes),
+            values={name: np.concatenate([batch[name] for batch in batches]) for name in DECISIONS},
+        )
 
     def __len__(self) -> int:
-        return len(self.n_chips)
+        return len(self.strategy)
+
+    def __getitem__(self, name: str) -> Values:
+        return self.values[name]
 
     def __iter__(self) -> Iterator[Plan]:
         return (self.row(i) for i in range(len(self)))
 
+    @property
+    def strategies(self) -> list[str]:
+        """Name of each plan's strategy."""
+        return [self.names[code] for code in self.strategy.tolist()]
+
     def row(self, index: int) -> Plan:
         """Unpack one plan."""
-        return Plan(strategy=self.strategy, **{name: int(getattr(self, name)[index]) for name in DECISIONS})
+        decided: dict[str, Any] = {name: self[name][index].item() for name in DECISIONS}
+        return Plan(strategy=self.names[self.strategy[index]], **decided)
 
-    def take(self, index: Sequence[int] | IntArray | NDArray[np.bool_]) -> Plans:
+    def take(self, index: Sequence[int] | Ints | NDArray[np.bool_]) -> Plans:
         """Give the plans at `index` (positions or a mask)."""
-        return Plans(strategy=self.strategy, **{name: getattr(self, name)[index] for name in DECISIONS})
+        values = {name: column[index] for name, column in self.values.items()}
+        return replace(self, strategy=self.strategy[index], values=values)
 
-    def canonical(self) -> Plans:
-        """Give each plan its canonical form; equal costs, and one form for equivalent plans.
+    def by_strategy(self) -> Iterator[tuple[Ints, Plans]]:
+        """Give the plans of each strategy that is there, with their positions."""
+        for code, name in enumerate(self.names):
+            where = np.flatnonzero(self.strategy == code)
+            if len(where) or len(self.names) == 1:
+                some = self.take(where)
+                yield where, Plans(names=(name,), strategy=0 * some.strategy, values=some.values)
 
-        A group larger than the number of chips is that number (a flat reduction); with one chip
-        nothing travels, and group size and width have their least values.
-        """
-        alone = self.n_chips == 1
-        return Plans(
-            strategy=self.strategy,
-            n_chips=self.n_chips,
-            group_size=np.maximum(2, np.minimum(self.group_size, self.n_chips)),
-            partial_sum_bits=np.where(alone, PARTIAL_SUM_BITS[0], self.partial_sum_bits),
+    def changed(self, **values: Values) -> Plans:
+        """Give the same plans with other values for some decisions."""
+        return replace(self, values={**self.values, **values})
+
+    def neutralised(self, keep: Iterable[str]) -> Plans:
+        """Give every decision but those to keep its neutral value."""
+        kept = set(keep)
+        return replace(
+            self,
+            values={
+                name: column if name in kept else np.full_like(column, DECISIONS[name].neutral)
+                for name, column in self.values.items()
+            },
         )
 
-    def keys(self) -> list[tuple[int, ...]]:
-        """Give each plan's decisions as a tuple that can be hashed."""
-        columns = [getattr(self, name).tolist() for name in DECISIONS]
-        return list(zip(*columns, strict=True))
+    def keys(self, order: Sequence[str]) -> Ints:
+        """Give each plan one number, equal for equal plans and rising with decisions in their order.
 
-
-DECISIONS: tuple[str, ...] = tuple(f.name for f in fields(Plans) if f.name != "strategy")
+        Parameters
+        ----------
+        order : sequence of str
+            Names of strategies; plans of the first come first.
+        """
+        key = np.array([order.index(name) for name in self.names], dtype=np.int64)[self.strategy]
+        for name, decision in DECISIONS.items():
+            key = key * decision.codes + decision.code(self[name])
+        return key
 
 
 def plan_of(values: dict[str, Any]) -> Plan:
@@ -127,20 +269,16 @@ def plan_of(values: dict[str, Any]) -> Plan:
     Raises
     ------
     PlanError
-        Unknown decision, one that is no whole number, or ``n_chips`` missing.
+        Unknown decision, one that is no number of the right kind, or one missing.
     """
     names = ("strategy", *DECISIONS)
     decided: dict[str, Any] = {}
     for name, value in values.items():
         if name not in names:
             raise PlanError(f"unknown decision {name!r}; {nearest(name, names)}")
-        if name == "strategy":
-            decided[name] = str(value)
-            continue
-        try:
-            decided[name] = int(str(value))
-        except ValueError:
-            raise PlanError(f"decision {name} = {str(value)!r} must be a whole number") from None
+        decided[name] = str(value) if name == "strategy" else DECISIONS[name].read(str(value))
+    if "strategy" not in decided:
+        raise PlanError("decision 'strategy' is missing")
     if "n_chips" not in decided:
         raise PlanError("decision 'n_chips' is missing", "add --set n_chips=8")
     return Plan(**decided)

@@ -1,8 +1,8 @@
 """Uneven splits without a loop over chips: chips of a plan fall into a few classes of equal share.
 
 ``total`` units over n chips give ``total // n`` to each and one more to ``total % n`` of them. Heads
-go to the first chips, spare FFN columns and vocabulary rows to the last ones, so that the extra work
-of one does not meet the extra work of the other.
+go to the first chips, spare units of everything else (columns, rows) to the last ones, so that the
+extra work of one does not meet the extra work of the other. A class is a run of consecutive chips.
 """
 
 from __future__ import annotations
@@ -19,26 +19,28 @@ Array = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Shards:
-    """What each class of chips holds; every array has shape (n plans, c classes).
+    """What each class of chips has; every array has shape (c classes, ...), as the plans behind it.
 
     Attributes
     ----------
-    n_chips : int
-        Chips in the class; 0 for a class that a plan does not have (its other entries then repeat
-        those of some chip, so that a maximum over classes stays right).
+    first, n_chips : int
+        First chip of the class, and chips in it: 0 for a class that a plan does not have (its other
+        entries then repeat those of some chip, so that a maximum over classes stays right).
     heads, kv_heads : int
         Query heads, and the key/value heads they need.
-    ffn_columns : int
-        Hidden columns of the feed-forward network.
-    vocabulary_rows : int
-        Rows of the embedding and of the LM head.
+    units : dict of int
+        Units of each dimension dealt out, by its name.
     """
 
+    first: Array
     n_chips: Array
     heads: Array
     kv_heads: Array
-    ffn_columns: Array
-    vocabulary_rows: Array
+    units: dict[str, Array]
+
+    def total(self, units: Array) -> Array:
+        """Sum what each chip has over all chips of a plan."""
+        return np.asarray(np.sum(units * self.n_chips, axis=0))
 
 
 def share(total: int, n: Array) -> tuple[Array, Array]:
@@ -47,7 +49,7 @@ def share(total: int, n: Array) -> tuple[Array, Array]:
 
 
 def head_groups(model: Model, n: Array) -> tuple[Array, Array, Array]:
-    """Heads, KV heads and number of chips of each class, most heads first; shape (n, 4).
+    """Heads, KV heads and number of chips of each class, most heads first; shape (4, ...).
 
     Up to ``kv_heads`` chips split whole KV groups (``heads / kv_heads`` query heads that share one
     key/value head), so that nothing is stored twice. More chips share a KV group: each of them that
@@ -58,8 +60,8 @@ def head_groups(model: Model, n: Array) -> tuple[Array, Array, Array]:
     few = n <= model.kv_heads
     each, extra = share(model.kv_heads, n)
     zero = np.zeros_like(n)
-    whole = np.stack([group * (each + 1), group * each, zero, zero], axis=-1)
-    whole_count = np.stack([extra, n - extra, zero, zero], axis=-1)
+    whole = np.stack([group * (each + 1), group * each, zero, zero])
+    whole_count = np.stack([extra, n - extra, zero, zero])
 
     chips = np.maximum(n // model.kv_heads, 1)
     wider = n % model.kv_heads
@@ -68,94 +70,107 @@ def head_groups(model: Model, n: Array) -> tuple[Array, Array, Array]:
         low, more = share(group, m)
         parts += [low + 1, low]
         counts += [groups * more, groups * (m - more)]
-    split, split_count = np.stack(parts, axis=-1), np.stack(counts, axis=-1)
+    split, split_count = np.stack(parts), np.stack(counts)
 
-    heads = np.where(few[:, None], whole, split)
-    count = np.where(few[:, None], whole_count, split_count)
-    order = np.argsort(-heads, axis=-1, kind="stable")
-    heads, count = np.take_along_axis(heads, order, -1), np.take_along_axis(count, order, -1)
-    kv_heads = np.where(few[:, None], heads // group, np.minimum(heads, 1))
+    heads = np.where(few, whole, split)
+    count = np.where(few, whole_count, split_count)
+    order = np.argsort(-heads, axis=0, kind="stable")
+    heads, count = np.take_along_axis(heads, order, 0), np.take_along_axis(count, order, 0)
+    kv_heads = np.where(few, heads // group, np.minimum(heads, 1))
     return heads, kv_heads, count
 
 
-def balanced(model: Model, n: Array) -> Shards:
-    """Cut a model over n chips: heads, FFN columns and vocabulary rows as even as whole units allow.
+def balanced(model: Model, n: Array, totals: dict[str, int]) -> Shards:
+    """Cut a model over n chips: heads and other dimensions as even as whole units allow.
 
     Parameters
     ----------
-    n : (n plans,) int
+    n : int of any shape
         Number of chips of each plan.
+    totals : dict
+        Units of each dimension to deal out besides heads.
     """
     heads, kv_heads, count = head_groups(model, n)
-    head_ends = np.cumsum(count, axis=-1)
-    columns, more_columns = share(model.ffn, n)
-    rows, more_rows = share(model.vocabulary, n)
-    first_column, first_row = n - more_columns, n - more_rows
-    edges = np.sort(np.concatenate([head_ends, first_column[:, None], first_row[:, None]], -1), -1)
-    starts = np.concatenate([np.zeros_like(n)[:, None], edges[:, :-1]], -1)
+    head_ends = np.cumsum(count, axis=0)
+    each = {name: share(total, n) for name, total in totals.items()}
+    spare_from = {name: n - more for name, (_, more) in each.items()}
+    edges = np.sort(np.concatenate([head_ends, *(first[None] for first in spare_from.values())]), axis=0)
+    starts = np.concatenate([np.zeros_like(n)[None], edges[:-1]])
     size = edges - starts
-    used = np.any(size > 0, axis=0)
+    used = np.any(size > 0, axis=tuple(range(1, size.ndim)))
     used[0] |= not used.any()  # a batch of no plans has one class of no chips
-    starts, size = np.minimum(starts, n[:, None] - 1)[:, used], size[:, used]
-    segment = np.sum(starts[:, :, None] >= head_ends[:, None, :], axis=-1)
+    starts, size = np.minimum(starts, n - 1)[used], size[used]
+    segment = np.sum(starts[:, None] >= head_ends[None], axis=1)
     return Shards(
+        first=starts,
         n_chips=size,
-        heads=np.take_along_axis(heads, segment, -1),
-        kv_heads=np.take_along_axis(kv_heads, segment, -1),
-        ffn_columns=columns[:, None] + (starts >= first_column[:, None]),
-        vocabulary_rows=rows[:, None] + (starts >= first_row[:, None]),
+        heads=np.take_along_axis(heads, segment, 0),
+        kv_heads=np.take_along_axis(kv_heads, segment, 0),
+        units={name: units + (starts >= spare_from[name]) for name, (units, _) in each.items()},
     )
 
 
 @dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Consecutive units: `count` of them from `first` on."""
+
+    first: int
+    count: int
+
+    def times(self, width: int) -> Extent:
+        """Give the extent in smaller units, `width` of them to each."""
+        return Extent(first=self.first * width, count=self.count * width)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one chip holds, unit by unit; ranges are (first, count)."""
+    """What one chip has, unit by unit."""
 
-    heads: tuple[int, ...]
-    kv_heads: tuple[int, ...]
-    ffn_columns: tuple[int, int]
-    vocabulary_rows: tuple[int, int]
+    heads: Extent
+    kv_heads: Extent
+    units: dict[str, Extent]
 
 
-def assignment(model: Model, n_chips: int) -> list[Share]:
+def assignment(model: Model, n_chips: int, totals: dict[str, int]) -> list[Share]:
     """Give every unit of the model to a chip, in agreement with the classes of `balanced`.
 
     >>> from costmodel.workload import load_workload
-    >>> [share.heads for share in assignment(load_workload("tinyllama-42m").model, 3)]
-    [(0, 1, 2), (3, 4, 5), (6, 7)]
+    >>> shares = assignment(load_workload("tinyllama-42m").model, 3, {"columns": 10})
+    >>> [(share.heads.count, share.units["columns"].count) for share in shares]
+    [(3, 3), (3, 3), (2, 4)]
     """
     group = model.heads // model.kv_heads
     if n_chips <= model.kv_heads:
-        held = [
-            tuple(head for kv in kvs for head in range(kv * group, (kv + 1) * group))
-            for kvs in _even_parts(range(model.kv_heads), n_chips)
-        ]
+        held = [kv.times(group) for kv in _even_parts(Extent(first=0, count=model.kv_heads), n_chips)]
     else:
         held = []
-        for kv, chips in enumerate(_even_parts(range(n_chips), model.kv_heads)):
-            held += _even_parts(range(kv * group, (kv + 1) * group), len(chips))
-        held.sort(key=len, reverse=True)
-    columns = _even_ranges(model.ffn, n_chips)
-    rows = _even_ranges(model.vocabulary, n_chips)
+        for kv, chips in enumerate(_even_parts(Extent(first=0, count=n_chips), model.kv_heads)):
+            held += _even_parts(Extent(first=kv * group, count=group), chips.count)
+        held.sort(key=lambda heads: heads.count, reverse=True)
+    dealt = {name: _even_ranges(total, n_chips) for name, total in totals.items()}
     return [
         Share(
             heads=heads,
-            kv_heads=tuple(sorted({head // group for head in heads})),
-            ffn_columns=columns[chip],
-            vocabulary_rows=rows[chip],
+            kv_heads=_kv_heads(heads, group),
+            units={name: extents[chip] for name, extents in dealt.items()},
         )
         for chip, heads in enumerate(held)
     ]
 
 
-def _even_parts(units: range, n: int) -> list[tuple[int, ...]]:
+def _kv_heads(heads: Extent, group: int) -> Extent:
+    first = heads.first // group
+    last = (heads.first + heads.count - 1) // group
+    return Extent(first=first, count=last - first + 1 if heads.count else 0)
+
+
+def _even_parts(units: Extent, n: int) -> list[Extent]:
     """Cut units in n runs as even as whole units allow, longer runs first."""
-    each, extra = divmod(len(units), n)
-    ends = [each * (i + 1) + min(i + 1, extra) for i in range(n)]
-    return [tuple(units[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
+    each, extra = divmod(units.count, n)
+    return [Extent(first=units.first + each * i + min(i, extra), count=each + (i < extra)) for i in range(n)]
 
 
-def _even_ranges(total: int, n: int) -> list[tuple[int, int]]:
-    """Cut `total` units in n ranges (first, count), longer ones last."""
+def _even_ranges(total: int, n: int) -> list[Extent]:
+    """Cut `total` units in n runs, longer ones last."""
     each, extra = divmod(total, n)
-    return [(each * i + max(0, i - (n - extra)), each + (i >= n - extra)) for i in range(n)]
+    return [Extent(first=each * i + max(0, i - (n - extra)), count=each + (i >= n - extra)) for i in range(n)]

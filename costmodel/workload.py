@@ -1,13 +1,10 @@
-"""The workload: a Transformer and a request to it, and the operators it is made of."""
+"""The workload: a Transformer and a request to it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.errors import UsageError, nearest
@@ -16,9 +13,6 @@ from costmodel.parameters import Record, choice, count, load, switch, validate
 RequestKind = Literal["prompt", "autoregressive", "encoder"]
 REQUEST_KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
 MAX_TOKENS = 1_000_000
-
-Floats = float | NDArray[np.floating[Any]]
-Ints = int | NDArray[np.int64]
 
 
 class Model(BaseModel):
@@ -153,59 +147,3 @@ def workload_of(record: Record, request: str | None, n_tokens: int | None) -> Wo
     if not 1 <= tokens <= MAX_TOKENS:
         raise UsageError(f"tokens {tokens} must be 1 to {MAX_TOKENS}")
     return Workload(name=record.name, model=model, request=kind, n_tokens=tokens, record=record)
-
-
-class Kind(StrEnum):
-    """What an operator does; a kernel set gives each kind its time."""
-
-    MATMUL = "matmul"
-    HEAD_MATMUL = "head_matmul"
-    SOFTMAX = "softmax"
-    NORM = "norm"
-    ACTIVATION = "activation"
-    ADD = "add"
-    MULTIPLY = "multiply"
-    ACCUMULATE = "accumulate"
-    REQUANTISE = "requantise"
-    ROTARY = "rotary"
-    CACHE_APPEND = "cache_append"
-    TRANSFER = "transfer"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operator:
-    """One operator of a shard; sizes are whole numbers or arrays of them that broadcast.
-
-    Attributes
-    ----------
-    rows, columns, depth : int or array
-        M, N, K of a matrix product; rows x columns elements of anything else.
-    batch : int or array
-        Heads that a per-head operator runs over.
-    weight_bytes, data_bytes : float or array
-        Bytes of weights, and of KV cache or activations, that it moves between L2 and L1.
-    transposed : bool
-        Whether the product is written transposed (V, so that it can be multiplied row by row).
-    """
-
-    kind: Kind
-    name: str
-    rows: Ints
-    columns: Ints
-    depth: Ints = 1
-    batch: Ints = 1
-    weight_bytes: Floats = 0.0
-    data_bytes: Floats = 0.0
-    transposed: bool = False
-
-    @property
-    def elements(self) -> Any:
-        """Elements it works on, all heads together; floats, so that no product overflows."""
-        return np.float64(self.rows) * self.batch * self.columns
-
-    @property
-    def macs(self) -> Any:
-        """Multiply-accumulates: zero for all but matrix products."""
-        if self.kind in (Kind.MATMUL, Kind.HEAD_MATMUL):
-            return self.elements * self.depth
-        return 0 * self.elements

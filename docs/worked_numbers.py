@@ -27,17 +27,18 @@ from costmodel import (
     shards,
 )
 from costmodel import effective_rates as effective_rates  # for the templates, like all "as" of the same name
-from costmodel import links as links
 from costmodel import operator_laws as operator_laws
-from costmodel.collectives import Hierarchy, hierarchy
-from costmodel.evaluate import Stage, stage
+from costmodel.evaluate import Costing, costing
 from costmodel.hardware import platform_of
 from costmodel.memory import Regime
+from costmodel.operators import Kind, Operator
 from costmodel.parameters import Record, Sourced, built_in_names, load
 from costmodel.plan import MAX_CHIPS
-from costmodel.strategies import head_wise
-from costmodel.strategies.head_wise import Phase
-from costmodel.workload import Model, Operator
+from costmodel.program import AROUND, HALVES, Step
+from costmodel.stages import Stage, stage
+from costmodel.strategies import canonical, head_wise
+from costmodel.trees import Hierarchy, hierarchy
+from costmodel.workload import Model
 from dse.console import shown_value
 from dse.validation import validate
 from dse.validation.date2025 import CHIPS as POWERS_OF_TWO
@@ -84,7 +85,24 @@ def costs(
 ) -> Costs:
     """Cost one number of chips, or several."""
     chips = [n_chips] if isinstance(n_chips, int) else n_chips
-    return evaluate(workload, platform, Plans.of(Plan(n_chips=n, **decisions) for n in chips), accounting)
+    return evaluate(
+        workload,
+        platform,
+        Plans.of(Plan(strategy="head_wise", n_chips=n, **decisions) for n in chips),
+        accounting,
+    )
+
+
+def costed(
+    n_chips: int,
+    accounting: Accounting = BLOCK,
+    workload: Workload = TINY,
+    platform: Platform = SIRACUSA,
+    **decisions: int,
+) -> Costing:
+    """Cost one number of chips, and keep program and placement, by class of chips."""
+    plans = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, **decisions)])
+    return costing(workload, platform, canonical(workload, platform, plans), accounting)
 
 
 def latency(n_chips: int, *case: Any, **options: Any) -> float:
@@ -109,17 +127,20 @@ def joules(cause: str, n_chips: int, *case: Any, **options: Any) -> float:
 
 def placed(field: str, n_chips: int, *case: Any, **options: Any) -> float:
     """Bytes of a field of `Placement`, of the chip with most of them."""
-    return most(getattr(costs(n_chips, *case, **options).placement, field))
+    return most(getattr(costed(n_chips, *case, **options).placement, field))
 
 
 def peak(n_chips: int, *case: Any, **options: Any) -> float:
     """Activation bytes alive at once, of the chip with most of them."""
-    return most(costs(n_chips, *case, **options).activation_peak_bytes)
+    counted = case[0] if case else BLOCK
+    counts_head = counted.counts_head(case[1] if len(case) > 1 else TINY)
+    parts = costed(n_chips, *case, **options).program.parts
+    return max(most(part.activation_peak_bytes) for part in parts if part.name in HALVES or counts_head)
 
 
 def block_bytes(n_chips: int) -> float:
     """Weights and cache of a block that a chip needs to run it, of a chip with most of them."""
-    placement = costs(n_chips).placement
+    placement = costed(n_chips).placement
     return most(placement.block_exposed + placement.block_prefetched)
 
 
@@ -154,10 +175,10 @@ def wider_tile() -> Platform:
 
 def head_late(n_chips: int) -> list[float]:
     """Seconds by which each class of chips is late for the LM head."""
-    case = costs(n_chips, MODEL)
-    before = np.where(case.placement.regime == Regime.RESIDENT, L, 1) * case.on_chip_s
+    case = costed(n_chips, MODEL)
+    before = np.where(case.placement.regime == Regime.RESIDENT, L, 1) * case.costs.on_chip_s
     ahead, exposed = case.placement.head_prefetched / B_3, case.placement.head_exposed / B_3
-    return (exposed + np.maximum(ahead - before, 0))[0].tolist()
+    return (exposed + np.maximum(ahead - before, 0))[:, 0].tolist()
 
 
 def first_resident() -> int:
@@ -176,34 +197,51 @@ def tree(n_chips: int, group_size: int = 4) -> Hierarchy:
     return hierarchy(np.array([n_chips]), np.array([group_size]))
 
 
-def phases(n_chips: int, workload: Workload = TINY, **decisions: int) -> list[Phase]:
-    """Give the attention and the FFN phase of one plan."""
-    plans = Plans.of([Plan(n_chips=n_chips, **decisions)])
-    return head_wise.block(workload, shards.balanced(workload.model, plans.n_chips), plans)
+def steps(n_chips: int, workload: Workload = TINY, **decisions: int) -> list[Step]:
+    """Give the steps of both halves of a block of one plan."""
+    program = costed(n_chips, BLOCK, workload, **decisions).program
+    return [step for half in HALVES for step in program.part(half).steps]
+
+
+def sent(n_chips: int, **decisions: int) -> float:
+    """Payload of a partial sum's message."""
+    exchange = steps(n_chips, **decisions)[0].exchange
+    return most(exchange.sent_bytes)
+
+
+def returned(n_chips: int) -> float:
+    """Payload of a message of the broadcast after a reduction."""
+    exchange = steps(n_chips)[0].exchange
+    return most(exchange.returned_bytes)
 
 
 def operator(name: str, n_chips: int, workload: Workload = TINY) -> Operator:
     """Look up an operator of a block by name."""
-    return next(o for phase in phases(n_chips, workload) for o in phase.shard if o.name == name)
+    return next(o for step in steps(n_chips, workload) for o in step.work if o.name == name)
 
 
 def head_stage(n_chips: int) -> Stage:
     """Cost embedding and LM head without L3."""
-    plans = Plans.of([Plan(n_chips=n_chips)])
-    shares = shards.balanced(TINY.model, plans.n_chips)
-    return stage(SIRACUSA, plans, shares, tree(n_chips), head_wise.vocabulary(TINY, shares))
+    program = costed(n_chips).program
+    return stage(SIRACUSA, program, [step for name in AROUND for step in program.part(name).steps])
 
 
 def free_transfers(n_chips: int) -> float:
     """Share of a block that L2-L1 transfers of sums on their way would take, with operator laws."""
     shape = tree(n_chips)
-    transfers = len(phases(n_chips)) * (shape.hops[0] + shape.depth[0])
+    transfers = len(steps(n_chips)) * (shape.hops[0] + shape.depth[0])
     return transfers * operator_laws.dma_cycles(LAWS, S * E) / on_chip_cycles(n_chips)
 
 
 def own_narrowing(n_chips: int) -> float:
     """Share of a block that narrowing a chip's own sums takes, with operator laws."""
-    return len(phases(n_chips)) * operator_laws.narrow_cycles(LAWS, MCU, S * E) / on_chip_cycles(n_chips)
+    return len(steps(n_chips)) * element_cycles(Kind.REQUANTISE) / on_chip_cycles(n_chips)
+
+
+def element_cycles(kind: Kind) -> float:
+    """Cycles of adding (`Kind.ACCUMULATE`) or narrowing (`Kind.REQUANTISE`) a sum, with operator laws."""
+    work = [Operator(kind=kind, name=kind.value, rows=S, columns=E)]
+    return float(operator_laws.alone_cycles(LAWS, MCU, work))
 
 
 def on_chip_cycles(n_chips: int) -> float:
@@ -232,8 +270,10 @@ class ChipClass(NamedTuple):
 
 def classes(n_chips: int, workload: Workload = TINY) -> list[ChipClass]:
     """List the classes of chips of a plan."""
-    shares = shards.balanced(workload.model, np.array([n_chips]))
-    columns = [getattr(shares, name)[0].tolist() for name in ChipClass._fields]
+    model = workload.model
+    shares = shards.balanced(model, np.array([n_chips]), head_wise.totals(model))
+    held = (shares.n_chips, shares.heads, *shares.units.values())
+    columns = [entry[:, 0].tolist() for entry in held]
     return [ChipClass(*row) for row in zip(*columns, strict=True) if row[0]]
 
 
@@ -247,12 +287,12 @@ def class_list(n_chips: int) -> str:
 
 def heads_of_chips(n_chips: int, workload: Workload) -> str:
     """List the query heads of chip after chip."""
-    return ", ".join(str(len(chip.heads)) for chip in shards.assignment(workload.model, n_chips))
+    return ", ".join(str(chip.heads.count) for chip in shards.assignment(workload.model, n_chips, {}))
 
 
 def kv_heads_held(n_chips: int, workload: Workload) -> int:
     """Count the key/value heads on all chips, replicated ones as often as they are held."""
-    return sum(len(chip.kv_heads) for chip in shards.assignment(workload.model, n_chips))
+    return sum(chip.kv_heads.count for chip in shards.assignment(workload.model, n_chips, {}))
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:

@@ -9,9 +9,12 @@ from pydantic import BaseModel
 from rich.console import RenderableType
 
 from costmodel.errors import UsageError, cut, nearest
-from costmodel.hardware import Link, Mcu, PlatformFile, load_platform
+from costmodel.hardware import Mcu, PlatformFile, load_platform
 from costmodel.kernel_sets import EffectiveRates, OperatorLaws, kernel_set
+from costmodel.media import MEDIA, medium_of
 from costmodel.parameters import KINDS, Kind, Record, built_in_names, load, read_toml, validate
+from costmodel.plan import DECISIONS
+from costmodel.strategies import STRATEGIES
 from costmodel.workload import Model
 from dse.console import listing, objective_entries, record_report, shown_choices
 from dse.engines import ENGINES
@@ -26,6 +29,7 @@ LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "workloads": lambda: _files("model"),
     "platforms": lambda: _files("platform"),
     "spaces": lambda: {name: load_space(name).description for name in built_in_spaces()},
+    "strategies": lambda: {name: strategy.description for name, strategy in STRATEGIES.items()},
     "objectives": objective_entries,
     "engines": lambda: {name: entry.description for name, entry in ENGINES.items()},
     "kernels": lambda: _files("kernels"),
@@ -57,9 +61,15 @@ def describe(name: str) -> Iterator[RenderableType]:
     if is_space:
         found = True
         space = load_space(name)
-        yield f"space {name}: {space.description}; {space.size} plans"
-        yield listing({k: shown_choices(v) for k, v in space.choices.items()})
-    for what, table in (("objective", objective_entries()), ("engine", LISTINGS["engines"]())):
+        yield f"space {name}: {space.description}; {space.combinations:.0f} combinations"
+        for strategy, choices in space.choices.items():
+            yield f"strategy {strategy}"
+            yield listing({k: shown_choices(v) for k, v in choices.items()})
+    for what, table in (
+        ("objective", objective_entries()),
+        ("engine", LISTINGS["engines"]()),
+        ("strategy", LISTINGS["strategies"]()),
+    ):
         if name in table:
             found = True
             yield f"{what} {name}: {table[name]}"
@@ -70,14 +80,14 @@ def describe(name: str) -> Iterator[RenderableType]:
 
 CHECKS: dict[Kind, Callable[[Record], object]] = {
     "mcu": lambda record: validate(Mcu, record.data, record.path),
-    "link": lambda record: validate(Link, record.data, record.path),
+    "link": medium_of,
     "kernels": kernel_set,
     "platform": lambda record: load_platform(record.name),
     "model": lambda record: validate(Model, record.data, record.path),
 }
 SCHEMAS: tuple[tuple[Kind, type[BaseModel]], ...] = (
     ("mcu", Mcu),
-    ("link", Link),
+    *(("link", schema) for schema in MEDIA.values()),
     ("kernels", EffectiveRates),
     ("kernels", OperatorLaws),
     ("platform", PlatformFile),
@@ -89,8 +99,10 @@ def _kind_of(path: str) -> Kind | None:
     """Tell the kind of a user's file by the schema it shares most keys with; None for a search space."""
     if not Path(path).is_file():
         raise UsageError(f"file {cut(path)} does not exist")
-    keys = read_toml(Path(path), path).keys()
-    if "choices" in keys:
+    data = read_toml(Path(path), path)
+    keys = data.keys()
+    tables = [value for value in data.values() if isinstance(value, dict)]
+    if keys & STRATEGIES.keys() or any(table.keys() & DECISIONS.keys() for table in tables):
         return None
     shared = [
         (len(keys & {f.alias or n for n, f in schema.model_fields.items()} - {"description"}), kind)

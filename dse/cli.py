@@ -116,6 +116,9 @@ def search(
         raise UsageError(f"--seed {seed} must be 0 to {2**32 - 1}")
     searched = load_space(space)
     for name, value in settings_of(settings or []).items():
+        if name == "strategy":
+            searched = searched.with_strategies(value.split(","))
+            continue
         try:
             choices = choices_of(value)
         except ValueError:
@@ -133,8 +136,8 @@ def search(
         seed=seed,
     )
     default = Path("results") / f"{Path(job.workload.name).stem}-{Path(job.platform.name).stem}"
-    if engine == "exhaustive" and budget < job.space.size:
-        raise UsageError(f"--engine exhaustive needs --budget {job.space.size}, all plans of the space")
+    if engine == "exhaustive" and budget < (size := searched.on(job.workload, job.platform).size):
+        raise UsageError(f"--engine exhaustive needs --budget {size}, all plans of the space")
     folder = new_run_folder(out if out is not None else free_run_folder(default), overwrite=overwrite)
     result = run(job, folder / JOURNAL)
     wall_s = time.perf_counter() - started
@@ -174,6 +177,7 @@ def evaluate(
     from costmodel.errors import UsageError
     from costmodel.hardware import load_platform
     from costmodel.plan import plan_of
+    from costmodel.strategies import DEFAULT
     from costmodel.workload import load_workload
     from dse.console import evaluation_report
     from dse.deployment import check_unchanged, deployment, read_deployment
@@ -187,7 +191,7 @@ def evaluate(
         stored = None
         job = load_workload(DEFAULT_WORKLOAD if workload is None else workload, request, tokens)
         on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
-        decided = plan_of(settings_of(settings or []))
+        decided = plan_of({"strategy": DEFAULT, **settings_of(settings or [])})
         accounting = accounting_of(scope, prefetch, head)
     document = deployment(job, on, decided, accounting)
     if plan is not None and stored is not None:
@@ -215,6 +219,7 @@ def export(
 ) -> None:
     """Write a plan of a run's front as JSON."""
     from costmodel.errors import RunError
+    from dse.console import chips
     from dse.deployment import deployment, read_deployment
     from dse.export import picked, plan_in, read_run, write_plan
 
@@ -225,9 +230,9 @@ def export(
         raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
     document = deployment(job, on, plan_in(front, index), accounting)
     write_plan(out, document)
-    d, c = document.decisions, document.costs
+    c = document.costs
     show(
-        f"front index {index}: {d.n_chips} chips, groups of {d.group_size}: "
+        f"front index {index}: {chips(plan_in(front, index))}: "
         f"{c.latency_s * 1e3:.4g} ms, {c.energy_j * 1e3:.4g} mJ, weights {c.regime}; written to {out}"
     )
 

@@ -11,10 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from costmodel import costs
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.parameters import Record
-from dse.document import Deployment, PredictedCosts
-from dse.export import title
+from costmodel.plan import Number, Plan, plan_of
+from costmodel.strategies import strategy_named
+from dse.document import Deployment, PredictedCosts, Violation
+from dse.export import plan_in, title
 from dse.objectives import OBJECTIVES
 from dse.search import SearchResult
 from dse.tables import exceeded, levers
@@ -69,24 +72,34 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     job = result.job
     quantities = {o.name: o for o in (*job.objectives, *(c.objective for c in job.constraints))}
     shown = [o for o in quantities.values() if o.name != "n_chips"]
-    bits = len(job.space.choices["partial_sum_bits"]) > 1
-    columns = ["", "front", "chips", "group", *(["bits"] if bits else []), *(o.label for o in shown)]
-    table = plain_table(*columns, "weights", "most time", right=range(1, len(columns)))
+    several = len(job.space.choices) > 1
+    columns = ["", "front", "chips", *(["strategy"] if several else []), "plan", *(o.label for o in shown)]
+    numbers = [1, 2, *range(len(columns) - len(shown), len(columns))]
+    table = plain_table(*columns, "weights", "most time", right=numbers)
     for i in shown_rows(front):
         row = front.iloc[i]
-        group = "flat" if row["group_size"] == row["n_chips"] > 2 else str(row["group_size"])
         table.add_row(
             "knee" if row["knee"] else "",
             str(i),
             str(row["n_chips"]),
-            "-" if row["n_chips"] == 1 else group,
-            *([str(row["partial_sum_bits"])] if bits else []),
+            *([str(row["strategy"])] if several else []),
+            words(plan_in(front, i)),
             *(o.shown(float(row[o.column])) for o in shown),
             str(row["regime"]) + (", head from L3" if row["head_from_l3"] else ""),
             str(row["limited_by"]),
             style="bold green" if row["knee"] else None,
         )
     return table
+
+
+def words(plan: Plan) -> str:
+    """Say a plan's decisions, as its strategy says them."""
+    return strategy_named(plan.strategy).words(plan)
+
+
+def chips(plan: Plan) -> str:
+    """Chips of a plan, and its decisions."""
+    return f"{plan.n_chips} {'chip' if plan.n_chips == 1 else 'chips'}, {plan.strategy}, {words(plan)}"
 
 
 def request_words(request: str, n_tokens: int) -> str:
@@ -96,6 +109,15 @@ def request_words(request: str, n_tokens: int) -> str:
         "prompt": f"prompt of {n_tokens} tokens",
         "encoder": f"{n_tokens} tokens at once",
     }[request]
+
+
+def scope_words(scope: str, *, head: bool) -> str:
+    """What is counted."""
+    if scope == "model":
+        return "whole model" + ("" if head else " without embedding and LM head")
+    return {"block": "one block", "attention": "attention half of a block", "mlp": "MLP half of a block"}[
+        scope
+    ]
 
 
 def limit_line(latency_by_cause_s: dict[str, float]) -> str:
@@ -118,10 +140,7 @@ def search_report(
 ) -> RenderableType:
     """What a search found, what to do with it, and where the files are."""
     job, certificate = result.job, result.certificate
-    scope = {
-        "model": "whole model" + ("" if job.accounting.head else " without embedding and LM head"),
-        "block": "one block",
-    }[job.accounting.scope]
+    scope = scope_words(job.accounting.scope, head=job.accounting.head)
     lines: list[RenderableType] = [
         Text(f"{title(job)}", style="bold"),
         (
@@ -168,43 +187,39 @@ def recommendation(result: SearchResult) -> str:
     index = result.recommended
     if index is None:
         return "No plan to recommend."
-    plan, costs = result.plans.row(index), result.costs
+    plan, found = result.plans.row(index), result.costs
     whole = result.job.accounting.scope == "model"
-    rate = f", {costs.throughput_tokens_per_s[index]:.4g} token/s" if whole else " a block"
+    rate = f", {found.throughput_tokens_per_s[index]:.4g} token/s" if whole else " a block"
     return (
-        f"Recommended (knee): {plan.n_chips} chips, reduction in groups of {plan.group_size}: "
-        f"{ms(costs.latency_s[index])}, {mj(costs.energy_j[index])}{rate}"
+        f"Recommended (knee): {chips(plan)}: {ms(found.latency_s[index])}, {mj(found.energy_j[index])}{rate}"
     )
 
 
 def infeasible_lines(result: SearchResult) -> list[RenderableType]:
     """Say that nothing fits, and how far the nearest plan is from it."""
     near = result.nearest
-    plan, costs = result.plans.row(near), result.costs
+    plan, found = result.plans.row(near), result.costs
     return [
         Text("No plan is feasible.", style="bold red"),
-        (
-            f"Nearest: {plan.n_chips} chips, groups of {plan.group_size}: {ms(costs.latency_s[near])}, "
-            f"{mj(costs.energy_j[near])}"
-        ),
+        (f"Nearest: {chips(plan)}: {ms(found.latency_s[near])}, {mj(found.energy_j[near])}"),
         *(f"  {gap}" for gap in exceeded(result, near, levers(result)).split(" | ")),
     ]
 
 
-def breakdown(costs: PredictedCosts) -> Table:
+def breakdown(predicted: PredictedCosts) -> Table:
     """Latency and energy by cause."""
     table = plain_table("cause", "latency", "share", "energy", "share", right=range(1, 5))
     for cause in dict.fromkeys((*LATENCY_CAUSES, *ENERGY_CAUSES)):
-        time, energy = costs.latency_by_cause_s.get(cause), costs.energy_by_cause_j[cause]
+        time, energy = predicted.latency_by_cause_s.get(cause), predicted.energy_by_cause_j[cause]
         name = CAUSES.get(cause) or {"idle": "waiting chips", "l2": "on-chip memory (L2)"}[cause]
         table.add_row(
             name,
             "" if time is None else ms(time),
-            "" if time is None else f"{time / costs.latency_s:.0%}",
+            "" if time is None else f"{time / predicted.latency_s:.0%}",
             mj(energy),
-            f"{energy / costs.energy_j:.0%}",
+            f"{energy / predicted.energy_j:.0%}",
         )
-    table.add_row("total", ms(costs.latency_s), "", mj(costs.energy_j), "", style="bold")
+    table.add_row("total", ms(predicted.latency_s), "", mj(predicted.energy_j), "", style="bold")
     return table
 
 
@@ -217,16 +232,17 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         Costs of the same plan with the other accounting of prefetches.
     """
     w, d, c, a = document.workload, document.decisions, document.costs, document.accounting
-    scope = "one block" if a.scope == "block" else "whole model" + ("" if a.head else " without head")
-    rate = "" if a.scope == "block" else f"throughput {c.throughput_tokens_per_s:.4g} token/s, "
+    plan = plan_of({"strategy": d.strategy, **d.values})
+    rate = "" if a.scope != "model" else f"throughput {c.throughput_tokens_per_s:.4g} token/s, "
     lines: list[RenderableType] = [
         Text(
             f"{w.name}, {request_words(w.request, w.n_tokens)}, on {document.platform.name}",
             style="bold",
         ),
         (
-            f"{d.strategy}, {d.n_chips} chips, groups of {d.group_size}, {d.partial_sum_bits} bit sums; "
-            f"{scope}, prefetch accounting {a.prefetch}, kernel set {document.platform.kernels}"
+            f"{chips(plan)}; "
+            f"{scope_words(a.scope, head=a.head)}, prefetch accounting {a.prefetch}, "
+            f"kernel set {document.platform.kernels}"
         ),
         "",
         breakdown(c),
@@ -242,9 +258,16 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     if c.feasible:
         lines.append(Text("The plan fits.", style="green"))
     else:
-        lines += [Text(f"The plan does not fit: {v}", style="bold red") for v in c.violations]
+        lines += [
+            Text(f"The plan does not fit: {violation_words(v)}", style="bold red") for v in c.violations
+        ]
     lines += ["", accounting_line(document, other), "", assumptions_line(document.rests_on)]
     return Group(*lines)
+
+
+def violation_words(v: Violation) -> str:
+    """What the plan exceeds."""
+    return str(costs.Violation(resource=v.resource, demand=v.demand, limit=v.limit, unit=v.unit))
 
 
 def memory_lines(document: Deployment) -> list[str]:
@@ -269,10 +292,12 @@ def memory_lines(document: Deployment) -> list[str]:
     ]
 
 
-def shown_choices(values: tuple[int, ...]) -> str:
+def shown_choices(values: tuple[Number, ...]) -> str:
     """Choices of a decision, a run of whole numbers as its ends."""
-    run = values == tuple(range(values[0], values[-1] + 1)) and len(values) > 2
-    return f"{values[0]} to {values[-1]}" if run else ", ".join(map(str, values))
+    low, high = values[0], values[-1]
+    whole = isinstance(low, int) and isinstance(high, int)
+    run = whole and values == tuple(range(int(low), int(high) + 1)) and len(values) > 2
+    return f"{low} to {high}" if run else ", ".join(map(str, values))
 
 
 def accounting_line(document: Deployment, other: PredictedCosts) -> str:

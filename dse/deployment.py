@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
+from costmodel import shards
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.errors import DseError, ParameterError, cut
-from costmodel.evaluate import Accounting, evaluate
+from costmodel.evaluate import Accounting, Inspection, inspect
+from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.hardware import Platform, platform_of
 from costmodel.memory import Regime
 from costmodel.parameters import KINDS, Record, hash_of, validate
-from costmodel.plan import DECISIONS, Plan, Plans
-from costmodel.shards import assignment
-from costmodel.strategies import head_wise
+from costmodel.plan import Plan, plan_of
+from costmodel.program import AROUND
+from costmodel.strategies import strategy_named
 from costmodel.workload import Workload, workload_of
 from dse import __version__
 from dse.document import (
@@ -27,15 +29,16 @@ from dse.document import (
     Deployment,
     Extent,
     Input,
-    MatrixShare,
+    Leg,
+    MatrixSlice,
     Message,
     PlatformChoice,
     PredictedCosts,
-    Schedule,
     Synchronisation,
+    Violation,
     WorkloadChoice,
 )
-from dse.schedule import Hop, broadcast, levels, reduction
+from dse.document import Regime as RegimeName
 
 
 def predicted(costs: Costs, index: int) -> PredictedCosts:
@@ -58,13 +61,17 @@ def predicted(costs: Costs, index: int) -> PredictedCosts:
         block_on_chip_s=float(costs.on_chip_s[index]),
         block_prefetch_s=float(costs.prefetch_s[index]),
         feasible=bool(costs.feasible[index]),
-        violations=[str(v) for v in costs.violations(index)],
+        violations=[
+            Violation(resource=v.resource, demand=v.demand, limit=v.limit, unit=v.unit)
+            for v in costs.violations(index)
+        ],
     )
 
 
-def regime_name(code: int) -> Literal["resident", "prefetched", "streamed"]:
+def regime_name(code: int) -> RegimeName:
     """Name of a regime."""
-    return ("resident", "prefetched", "streamed")[Regime(code)]
+    names: tuple[RegimeName, ...] = get_args(RegimeName)
+    return names[Regime(code)]
 
 
 def rests_on(workload: Workload, platform: Platform) -> list[str]:
@@ -75,10 +82,10 @@ def rests_on(workload: Workload, platform: Platform) -> list[str]:
 
 def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: Accounting) -> Deployment:
     """Write a plan out."""
-    plan = plan.canonical()
-    plans = Plans.of([plan])
-    costs = evaluate(workload, platform, plans, accounting)
+    found = inspect(workload, platform, plan, accounting)
+    plan = found.plan
     platform_record, mcu, link, kernels = platform.records
+    decisions = strategy_named(plan.strategy).decisions
     return Deployment(
         schema_version=SCHEMA_VERSION,
         generator=f"dse {__version__}",
@@ -89,10 +96,10 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         accounting=AccountingChoice(
             scope=accounting.scope, prefetch=accounting.prefetch, head=accounting.head
         ),
-        decisions=Decisions(strategy=plan.strategy, **{name: getattr(plan, name) for name in DECISIONS}),
-        costs=predicted(costs, 0),
-        chips=_chips(workload, plans, costs, accounting),
-        schedule=_schedule(workload, plans, costs, accounting),
+        decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
+        costs=predicted(found.costing.costs, 0),
+        chips=_chips(workload, found, accounting),
+        synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform),
         inputs=[
             Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data)
@@ -101,76 +108,74 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     )
 
 
-def _chips(workload: Workload, plans: Plans, costs: Costs, accounting: Accounting) -> list[ChipShare]:
+def _chips(workload: Workload, found: Inspection, accounting: Accounting) -> list[ChipShare]:
     """Shares chip by chip: classes unrolled in order."""
-    model, place = workload.model, costs.placement
-    classes = np.repeat(np.arange(costs.shards.n_chips.shape[1]), costs.shards.n_chips[0])
-    matrices = head_wise.matrices(workload, costs.shards)
-    with_head = accounting.counts_head(workload)
-    peaks = costs.activation_peak_bytes
+    program, place = found.costing.program, found.costing.placement
+    counted = [program.part(name) for name in accounting.halves]
+    around = [program.part(name) for name in AROUND] if accounting.counts_head(workload) else []
+    block_matrices = {name for part in counted for name in part.weights}
+    head_matrices = {name for part in around for name in part.weights}
+    classes: Any = np.zeros(program.chips.shape)
+    peaks = np.max([part.activation_peak_bytes + classes for part in (*counted, *around)], axis=0)
+    token_bytes: Any = sum((part.cache_token_bytes for part in counted), classes)
+    of_chip = np.repeat(np.arange(len(program.chips)), program.chips[:, 0])
     result = []
-    for chip, (share, k) in enumerate(
-        zip(assignment(model, int(plans.n_chips[0])), classes.tolist(), strict=True)
-    ):
-        resident = place.regime[0, k] == Regime.RESIDENT
-        weights = [
-            MatrixShare(
-                matrix=name,
-                bytes=float(np.broadcast_to(size, place.regime.shape)[0, k]),
-                home="L2" if resident else "L3",
-            )
-            for name, size in matrices.items()
-        ]
-        if with_head:
-            rows = share.vocabulary_rows[1] * model.embedding * model.weight_bytes
-            home: Literal["L2", "L3"] = "L3" if place.head_traffic[0, k] > 0 else "L2"
-            names = ["embedding and head"] if model.tied_embedding else ["head", "embedding"]
-            weights += [MatrixShare(matrix=name, bytes=rows, home=home) for name in names]
-        token_bytes = 2 * len(share.kv_heads) * model.head_size * model.activation_bytes
+    for chip, (share, k) in enumerate(zip(found.slices, of_chip.tolist(), strict=True)):
+        resident = place.regime[k, 0] == Regime.RESIDENT
+        head_home = "L3" if place.head_traffic[k, 0] > 0 else "L2"
+        homes = dict.fromkeys(block_matrices, "L2" if resident else "L3") | dict.fromkeys(
+            head_matrices, head_home
+        )
         result.append(
             ChipShare(
                 chip=chip,
-                heads=list(share.heads),
-                kv_heads=list(share.kv_heads),
-                ffn_columns=Extent(first=share.ffn_columns[0], count=share.ffn_columns[1]),
-                vocabulary_rows=Extent(first=share.vocabulary_rows[0], count=share.vocabulary_rows[1]),
-                weights=weights,
-                regime=regime_name(int(place.regime[0, k])),
-                kv_cache_bytes=token_bytes * workload.cached_tokens * model.layers,
-                activation_peak_bytes=float(peaks[0, k]),
-                prefetch_buffer_bytes=float(max(place.block_prefetched[0, k], place.head_prefetched[0, k])),
-                footprint_bytes={"L2": float(place.l2[0, k]), "L3": float(place.l3[0, k])},
+                owns={name: _extent(extent) for name, extent in share.owns.items()},
+                kept_columns=dict(share.kept_columns),
+                weights=[
+                    MatrixSlice(
+                        matrix=one.matrix,
+                        rows=_extent(one.rows),
+                        received_rows={str(sender): count for sender, count in one.received_rows.items()},
+                        columns=_extent(one.columns),
+                        bytes=one.size_bytes,
+                        home=homes[one.matrix],
+                    )
+                    for one in share.matrices
+                    if one.matrix in homes
+                ],
+                regime=regime_name(int(place.regime[k, 0])),
+                kv_cache_bytes=float(token_bytes[k, 0] * workload.cached_tokens * workload.model.layers),
+                activation_peak_bytes=float(peaks[k, 0]),
+                prefetch_buffer_bytes=float(max(place.block_prefetched[k, 0], place.head_prefetched[k, 0])),
+                footprint_bytes={"L2": float(place.l2[k, 0]), "L3": float(place.l3[k, 0])},
             )
         )
     return result
 
 
-def _schedule(workload: Workload, plans: Plans, costs: Costs, accounting: Accounting) -> Schedule:
-    """The message trees of every synchronisation of an inference."""
-    plan = plans.row(0)
-    up, down = reduction(plan.n_chips, plan.group_size), broadcast(plan.n_chips, plan.group_size)
-    n_blocks = accounting.blocks(workload)
+def _extent(extent: shards.Extent) -> Extent:
+    return Extent(first=extent.first, count=extent.count)
 
-    def messages(hops: list[Hop], payload: Any) -> list[Message]:
-        size = float(np.ravel(payload)[0])
-        return [Message(slot=h.slot, sender=h.sender, receiver=h.receiver, payload_bytes=size) for h in hops]
 
-    phases = [(phase, n_blocks) for phase in head_wise.block(workload, costs.shards, plans)]
-    if accounting.counts_head(workload):
-        first, last = head_wise.vocabulary(workload, costs.shards)
-        phases = [(first, 1), *phases, (last, 1)]
-    return Schedule(
-        root=0,
-        levels=levels(plan.n_chips, plan.group_size),
-        synchronisations=[
-            Synchronisation(
-                name=phase.name,
-                times=times,
-                reduce=messages(up, phase.up_bytes),
-                root_work=[operator.name for operator in phase.root],
-                broadcast=messages(down, phase.down_bytes),
+def _synchronisation(one: PlannedSynchronisation) -> Synchronisation:
+    return Synchronisation(
+        name=one.name,
+        times=one.times,
+        root_work=list(one.root_work),
+        legs=[
+            Leg(
+                name=leg.name,
+                messages=[
+                    Message(
+                        slot=m.slot,
+                        sender=m.sender,
+                        receivers=list(m.receivers),
+                        payload_bytes=m.payload_bytes,
+                    )
+                    for m in leg.messages
+                ],
             )
-            for phase, times in phases
+            for leg in one.legs
         ],
     )
 
@@ -199,10 +204,11 @@ def parts(document: Deployment) -> Parts:
         if kind not in records:
             raise ParameterError(f"key 'inputs' holds no {kind}")
     choice, accounting = document.workload, document.accounting
+    strategy_named(document.decisions.strategy)
     return (
         workload_of(records["model"], choice.request, choice.n_tokens),
         platform_of(tuple(records[k] for k in ("platform", "mcu", "link", "kernels"))),
-        Plan(**document.decisions.model_dump()),
+        plan_of({"strategy": document.decisions.strategy, **document.decisions.values}),
         Accounting(**accounting.model_dump()),
     )
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from costmodel.errors import cut
 from costmodel.evaluate import Prefetch, Scope
 from costmodel.parameters import Kind
-from costmodel.plan import Strategy
 from costmodel.workload import RequestKind
 
-SCHEMA_VERSION: Literal["1"] = "1"
+SCHEMA_VERSION: Literal["2"] = "2"
+Regime = Literal["resident", "prefetched", "streamed"]
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _number(value: object) -> object:
+    """Refuse what is no number by the key that the file has; a union would name one of its own."""
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
+    raise ValueError(f"must be a number, got {cut(value)}")
 
 
 class Extent(BaseModel):
@@ -24,33 +33,39 @@ class Extent(BaseModel):
     count: int
 
 
-class MatrixShare(BaseModel):
-    """A chip's part of one weight matrix; `bytes` are those of one block (of the one head)."""
+class MatrixSlice(BaseModel):
+    """A chip's part of one weight matrix of one block (of the model, around the blocks).
+
+    `rows` are inputs that the chip owns; `received_rows` counts, by chip, those that arrive from it
+    and are multiplied too. `home` is the memory that holds the slice.
+    """
 
     model_config = STRICT
 
     matrix: str
+    rows: Extent
+    received_rows: dict[str, int]
+    columns: Extent
     bytes: float
-    home: Literal["L2", "L3"]
+    home: str
 
 
 class ChipShare(BaseModel):
     """What one chip holds.
 
-    `regime` says how its blocks' weights reach its cores: resident, prefetched or streamed. Cache
-    and footprints are those of all blocks; the prefetch buffer is the part of L2 that holds what is
-    loaded ahead.
+    `owns` gives its heads, columns and rows by name; `kept_columns` how many of its columns it sends
+    at each gather point. `regime` says how its blocks' weights reach its cores: resident, prefetched
+    or streamed. Cache and footprints are those of all blocks; the prefetch buffer is the part of L2
+    that holds what is loaded ahead.
     """
 
     model_config = STRICT
 
     chip: int
-    heads: list[int]
-    kv_heads: list[int]
-    ffn_columns: Extent
-    vocabulary_rows: Extent
-    weights: list[MatrixShare]
-    regime: Literal["resident", "prefetched", "streamed"]
+    owns: dict[str, Extent]
+    kept_columns: dict[str, int]
+    weights: list[MatrixSlice]
+    regime: Regime
     kv_cache_bytes: float
     activation_peak_bytes: float
     prefetch_buffer_bytes: float
@@ -64,30 +79,39 @@ class Message(BaseModel):
 
     slot: int
     sender: int
-    receiver: int
+    receivers: list[int]
     payload_bytes: float
 
 
+class Leg(BaseModel):
+    """Messages that go one way."""
+
+    model_config = STRICT
+
+    name: str
+    messages: list[Message]
+
+
 class Synchronisation(BaseModel):
-    """A reduction to the root, the root's work, and a broadcast of what comes out."""
+    """An exchange: its legs in order, and what a root works between them."""
 
     model_config = STRICT
 
     name: str
     times: int
-    reduce: list[Message]
     root_work: list[str]
-    broadcast: list[Message]
+    legs: list[Leg]
 
 
-class Schedule(BaseModel):
-    """All synchronisations of an inference over one hierarchy of groups; a group's first chip leads it."""
+class Violation(BaseModel):
+    """A resource that the plan asks more of than there is."""
 
     model_config = STRICT
 
-    root: int
-    levels: list[list[list[int]]]
-    synchronisations: list[Synchronisation]
+    resource: str
+    demand: float
+    limit: float
+    unit: str
 
 
 class PredictedCosts(BaseModel):
@@ -107,12 +131,12 @@ class PredictedCosts(BaseModel):
     l2_bytes: float
     l2_footprint_bytes: float
     l3_footprint_bytes: float
-    regime: Literal["resident", "prefetched", "streamed"]
+    regime: Regime
     limited_by: str
     block_on_chip_s: float
     block_prefetch_s: float
     feasible: bool
-    violations: list[str]
+    violations: list[Violation]
 
 
 class Input(BaseModel):
@@ -159,14 +183,12 @@ class AccountingChoice(BaseModel):
 
 
 class Decisions(BaseModel):
-    """The values of all decisions."""
+    """The strategy and the values of its decisions."""
 
     model_config = STRICT
 
-    strategy: Strategy
-    n_chips: int
-    group_size: int
-    partial_sum_bits: int
+    strategy: str
+    values: dict[str, Annotated[int | float, BeforeValidator(_number)]]
 
 
 class Deployment(BaseModel):
@@ -174,7 +196,7 @@ class Deployment(BaseModel):
 
     model_config = STRICT
 
-    schema_version: Literal["1"]
+    schema_version: Literal["2"]
     generator: str
     workload: WorkloadChoice
     platform: PlatformChoice
@@ -182,6 +204,6 @@ class Deployment(BaseModel):
     decisions: Decisions
     costs: PredictedCosts
     chips: list[ChipShare]
-    schedule: Schedule
+    synchronisations: list[Synchronisation]
     rests_on: list[str]
     inputs: list[Input]

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from costmodel.errors import RunError, UsageError, cut, nearest
-from costmodel.plan import DECISIONS, STRATEGIES, Plan, plan_of
+from costmodel.plan import DECISIONS, Number, Plan, plan_of
+from costmodel.strategies import STRATEGIES
 from dse import __version__
 from dse.deployment import deployment
 from dse.document import Deployment
@@ -124,7 +125,13 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
         "platform": job.platform.name,
         "kernels": job.platform.kernels_name,
         "accounting": vars_of(job.accounting),
-        "space": {"name": job.space.name, "choices": {k: extent(v) for k, v in job.space.choices.items()}},
+        "space": {
+            "name": job.space.name,
+            "choices": {
+                strategy: {name: extent(values) for name, values in choices.items()}
+                for strategy, choices in job.space.choices.items()
+            },
+        },
         "objectives": [o.name for o in job.objectives],
         "constraints": [c.text for c in job.constraints],
         "budget": job.budget,
@@ -147,10 +154,13 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
     return summary
 
 
-def extent(values: tuple[int, ...]) -> dict[str, int] | list[int]:
+def extent(values: tuple[Number, ...]) -> dict[str, Number] | list[Number]:
     """Choices as a range where they are one, else as they are."""
     low, high = values[0], values[-1]
-    return {"low": low, "high": high} if values == tuple(range(low, high + 1)) else list(values)
+    whole = isinstance(low, int) and isinstance(high, int)
+    if whole and values == tuple(range(int(low), int(high) + 1)):
+        return {"low": low, "high": high}
+    return list(values)
 
 
 def vars_of(thing: object) -> dict[str, Any]:
@@ -261,8 +271,8 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
             raise RunError(f"{path}: column {column!r} holds something that is no number")
         if not np.all(np.isfinite(table[column])):
             raise RunError(f"{path}: column {column!r} has a cell that is empty or infinite")
-    for column in DECISIONS:
-        if not pd.api.types.is_integer_dtype(table[column]):
+    for column, decision in DECISIONS.items():
+        if decision.whole and not pd.api.types.is_integer_dtype(table[column]):
             raise RunError(f"{path}: column {column!r} holds something that is no whole number")
     if not table["strategy"].isin(STRATEGIES).all():
         raise RunError(f"{path}: column 'strategy' must be one of {', '.join(STRATEGIES)}")

@@ -41,7 +41,9 @@ TokensOption = Annotated[
 KernelsOption = Annotated[
     str | None, typer.Option("--kernels", help="Kernel set, by name or TOML path. [default: the platform's]")
 ]
-ScopeOption = Annotated[str | None, typer.Option("--scope", help="model or block. [default: model]")]
+ScopeOption = Annotated[
+    str | None, typer.Option("--scope", help="model, block, attention or mlp. [default: model]")
+]
 PrefetchOption = Annotated[
     str | None,
     typer.Option("--prefetch", help="steady, or hidden: loads beside a block are free. [default: steady]"),

@@ -16,7 +16,7 @@ from dse.study import Record, quiet
 def run(job: Job, journal: Path) -> SearchResult:
     """Search, record every trial in `journal`, and show plans done, time left and the best so far."""
     quiet()
-    record = Record(journal, journal.parent.name, job.space, job.objectives)
+    record = Record(journal, journal.parent.name, job.objectives)
     first = job.objectives[0]
     progress = Progress(
         TextColumn("searching"),

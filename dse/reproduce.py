@@ -27,7 +27,7 @@ COLOURS = {"tinyllama-42m": BLUE, "tinyllama-42m-64h": ORANGE}
 def scaling_table(accounting: Accounting = ACCOUNTING) -> pd.DataFrame:
     """One row a model, request and number of chips: latency, energy, speed-up and regime of a block."""
     platform = load_platform(PLATFORM, KERNELS)
-    plans = Plans.of(Plan(n_chips=n, group_size=GROUP_SIZE) for n in CHIPS)
+    plans = Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE) for n in CHIPS)
     frames = []
     for model in MODELS:
         for request in REQUESTS:

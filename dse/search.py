@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from costmodel.costs import Costs
 from costmodel.evaluate import Accounting, evaluate
 from costmodel.hardware import Platform
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plans
+from costmodel.strategies import keys
 from costmodel.workload import Workload
 from dse.engines import ENGINES, Engine, pick
 from dse.engines.exhaustive import unseen
@@ -129,24 +130,25 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
     report : callable, optional
         Hears plans done, plans to do, and the best value of the first objective so far.
     """
-    size = job.space.size
+    candidates = job.space.on(job.workload, job.platform)
+    size = candidates.size
     name, why = pick(size, job.budget) if job.engine == "auto" else (job.engine, "asked for")
-    engine: Engine = ENGINES[name].make(job.space, len(job.objectives), job.seed)
+    engine: Engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)
     goal = min(job.budget, size)
     proposals = filled = 0
-    seen: dict[tuple[int, ...], int] = {}
-    rows: list[Plan] = []
+    seen: dict[int, int] = {}
+    batches: list[Plans] = []
     values = np.empty((0, len(job.objectives)))
     violations = np.empty((0, 0))
     dry = 0
-    while len(rows) < goal:
+    while len(seen) < goal:
         if filled == 0 and (dry >= DRY_BATCHES or proposals >= MAX_PROPOSALS * goal):
-            engine, filled = unseen(job.space, seen, job.seed), goal - len(rows)
+            engine, filled = unseen(candidates, seen, job.seed), goal - len(seen)
         proposed = engine.propose(engine.batch)
         proposals += len(proposed)
-        keys = proposed.keys()
-        fresh = {k: i for i, k in reversed(list(enumerate(keys))) if k not in seen}
-        positions = sorted(fresh.values())[: goal - len(rows)]
+        proposed_keys = keys(proposed).tolist()
+        fresh = {k: i for i, k in reversed(list(enumerate(proposed_keys))) if k not in seen}
+        positions = sorted(fresh.values())[: goal - len(seen)]
         dry = 0 if positions else dry + 1
         if positions:
             new = proposed.take(np.array(positions))
@@ -156,20 +158,20 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
             values = np.concatenate([values, minimised(job.objectives, costs)])
             block = np.stack(list(slack.values()), axis=-1)
             violations = np.concatenate([violations.reshape(-1, block.shape[1]), block])
-            seen.update({key: len(seen) + i for i, key in enumerate(new.keys())})
-            rows += list(new)
-        if all(key in seen for key in keys):
-            index = [seen[key] for key in keys]
+            seen.update({key: len(seen) + i for i, key in enumerate(keys(new).tolist())})
+            batches.append(new)
+        if all(key in seen for key in proposed_keys):
+            index = [seen[key] for key in proposed_keys]
             engine.tell(values[index], violations[index])
         if report is not None:
             feasible = np.all(violations <= 0, axis=1)
-            report(len(rows), goal, _best(values, feasible) * job.objectives[0].sign)
+            report(len(seen), goal, _best(values, feasible) * job.objectives[0].sign)
     if filled:
         why += f"; it repeated itself, so {filled} plans were drawn at random"
-    return _result(job, Plans.of(rows), name, why, filled)
+    return _result(job, Plans.joined(batches), size, name, why, filled)
 
 
-def _result(job: Job, plans: Plans, engine: str, why: str, at_random: int) -> SearchResult:
+def _result(job: Job, plans: Plans, size: int, engine: str, why: str, at_random: int) -> SearchResult:
     costs = evaluate(job.workload, job.platform, plans, job.accounting)
     slack = slack_of(job, costs)
     values = minimised(job.objectives, costs)
@@ -179,11 +181,11 @@ def _result(job: Job, plans: Plans, engine: str, why: str, at_random: int) -> Se
     certificate = Certificate(
         engine=engine,
         why=why,
-        plans_in_space=job.space.size,
+        plans_in_space=size,
         plans_evaluated=len(plans),
         plans_feasible=int(feasible.sum()),
         front_size=len(front),
-        distance="exact" if len(plans) == job.space.size else "unknown",
+        distance="exact" if len(plans) == size else "unknown",
         plans_at_random=at_random,
     )
     return SearchResult(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from costmodel.plan import Plans
-from dse.engines.optuna_samplers import distributions
+from costmodel.plan import DECISIONS, Decision, Plans
+from costmodel.strategies import STRATEGIES
 from dse.objectives import Objective
-from search_spaces import SearchSpace
 
 
 def quiet() -> None:
@@ -31,12 +35,7 @@ class Record:
     Values are in SI units and natural direction; constraints are at most 0 where met.
     """
 
-    def __init__(self, journal: Path, name: str, space: SearchSpace, objectives: Sequence[Objective]) -> None:
-        self._distributions = {
-            "strategy": CategoricalDistribution((space.strategy,)),
-            **distributions(_canonical_choices(space)),
-        }
-        self._strategy = space.strategy
+    def __init__(self, journal: Path, name: str, objectives: Sequence[Objective]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._study = optuna.create_study(
@@ -64,20 +63,34 @@ class Record:
         self._study.add_trials(
             [
                 optuna.trial.create_trial(
-                    params={"strategy": self._strategy, **dict(zip(self._names(), key, strict=True))},
-                    distributions=self._distributions,
+                    params=params,
+                    distributions={name: DISTRIBUTIONS[name] for name in params},
                     values=row,
                     constraints={name: float(entry[i]) for name, entry in slack.items()},
                 )
-                for i, (key, row) in enumerate(zip(plans.keys(), values.tolist(), strict=True))
+                for i, (params, row) in enumerate(zip(parameters(plans), values.tolist(), strict=True))
             ]
         )
 
-    def _names(self) -> list[str]:
-        return [name for name in self._distributions if name != "strategy"]
+
+def parameters(plans: Plans) -> Iterator[dict[str, Any]]:
+    """Give each plan's strategy and the decisions that its strategy has."""
+    columns = {name: plans[name].tolist() for name in DECISIONS}
+    for i, strategy in enumerate(plans.strategies):
+        decided = {name: columns[name][i] for name in STRATEGIES[strategy].decisions}
+        yield {"strategy": strategy, **decided}
 
 
-def _canonical_choices(space: SearchSpace) -> dict[str, tuple[int, ...]]:
-    """Values that decisions have in canonical plans: a group may be cut to the number of chips."""
-    plans = space.all_plans
-    return {name: tuple(np.unique(getattr(plans, name)).tolist()) for name in space.choices}
+def _distribution(decision: Decision) -> BaseDistribution:
+    """All values that a decision can have."""
+    if decision.only:
+        return CategoricalDistribution(decision.only)
+    if decision.whole:
+        return IntDistribution(int(decision.low), int(decision.high))
+    return FloatDistribution(decision.low, decision.high)
+
+
+DISTRIBUTIONS: dict[str, BaseDistribution] = {
+    "strategy": CategoricalDistribution(tuple(STRATEGIES)),
+    **{name: _distribution(decision) for name, decision in DECISIONS.items()},
+}

@@ -15,8 +15,8 @@ from dse.search import SearchResult
 def trials_table(result: SearchResult) -> pd.DataFrame:
     """Every plan evaluated, in order: decisions, costs, regime, what limits it, what it exceeds."""
     costs, plans = result.costs, result.plans
-    table: dict[str, object] = {"strategy": plans.strategy}
-    table |= {name: getattr(plans, name) for name in DECISIONS}
+    table: dict[str, object] = {"strategy": plans.strategies}
+    table |= {name: plans[name] for name in result.job.space.decisions}
     table |= {o.column: o.of(costs) for o in OBJECTIVES.values() if o.name not in DECISIONS}
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}
     table |= {f"energy_{c}_j": costs.energy_by_cause_j[c] for c in ENERGY_CAUSES}
@@ -37,7 +37,7 @@ def levers(result: SearchResult) -> dict[str, str]:
     """For each resource, what would make plans fit it: the least number of chips that does."""
     texts = {}
     for resource, slack in result.costs.slack.items():
-        fits = result.plans.n_chips[slack <= 0]
+        fits = result.plans["n_chips"][slack <= 0]
         texts[resource] = (
             f"fits from {int(fits.min())} chips on" if len(fits) else "no number of chips searched fits"
         )

@@ -1,10 +1,10 @@
 """Search spaces: which plans may be asked for. One TOML file a space.
 
 >>> from search_spaces import load_space
->>> load_space("head_wise").size
-409
+>>> load_space("head_wise").combinations
+448.0
 """
 
-from search_spaces.space import SearchSpace, built_in_spaces, load_space
+from search_spaces.space import Candidates, SearchSpace, built_in_spaces, load_space
 
-__all__ = ["SearchSpace", "built_in_spaces", "load_space"]
+__all__ = ["Candidates", "SearchSpace", "built_in_spaces", "load_space"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,17 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
+from costmodel.hardware import Platform
 from costmodel.parameters import read_toml, validate
-from costmodel.plan import DECISIONS, Plan, Plans, Strategy
+from costmodel.plan import DECISIONS, Ints, Number, Plans, Values
+from costmodel.strategies import STRATEGIES, canonical, keys, strategy_named
+from costmodel.workload import Workload
 
 BUILT_IN = Path(__file__).parent
-MAX_PLANS = 5_000_000
+MAX_COMBINATIONS = 5_000_000
 MAX_CHOICES = 10_000
+
+Choices = dict[str, tuple[Number, ...]]
 
 
 class Range(BaseModel):
@@ -39,77 +43,140 @@ class Range(BaseModel):
         return self
 
 
-class Choices(BaseModel):
+class List(BaseModel):
     """The values of one decision, one by one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    choices: list[int] = Field(min_length=1, max_length=MAX_CHOICES)
-
-
-class SpaceFile(BaseModel):
-    """A search space as a file describes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    description: str
-    strategy: Strategy
-    choices: dict[str, Any]
+    choices: list[int | float] = Field(min_length=1, max_length=MAX_CHOICES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """The plans that may be asked for: one value out of the choices of each decision.
+    """The plans that may be asked for.
 
-    A genotype is one position per decision; `plans` turns genotypes into canonical plans, so that
-    every genotype is a valid plan and equivalent plans are one.
+    Attributes
+    ----------
+    choices : dict of dict of tuple
+        Strategy to decision to the values that it may have.
     """
 
     name: str
     description: str
-    strategy: Strategy
-    choices: dict[str, tuple[int, ...]]
+    choices: dict[str, Choices]
 
     def __post_init__(self) -> None:
-        for name, values in self.choices.items():
-            for value in values:
-                try:
-                    Plan(**{"strategy": self.strategy, "n_chips": 1, name: value})  # type: ignore[arg-type]
-                except PlanError as error:
-                    raise ParameterError(f"space {self.name!r}: {error.message}") from None
-        combinations = np.prod([len(values) for values in self.choices.values()], dtype=float)
-        if combinations > MAX_PLANS:
+        if not self.choices:
+            raise ParameterError(f"space {self.name!r} has no strategy")
+        for strategy, choices in self.choices.items():
+            for name in strategy_named(strategy).decisions:
+                if name not in choices:
+                    raise ParameterError(f"space {self.name!r}: choices of {strategy}.{name} are missing")
+            for name, values in choices.items():
+                for value in values:
+                    try:
+                        DECISIONS[name].check(value)
+                    except PlanError as error:
+                        raise ParameterError(f"space {self.name!r}: {error.message}") from None
+        if self.combinations > MAX_COMBINATIONS:
             raise ParameterError(
-                f"space {self.name!r} has {combinations:.3g} combinations, at most {MAX_PLANS} are allowed"
+                f"space {self.name!r} has {self.combinations:.3g} combinations, "
+                f"at most {MAX_COMBINATIONS} are allowed"
             )
 
-    def plans(self, genotypes: NDArray[np.int64]) -> Plans:
-        """Decode genotypes of shape (n, number of decisions) into canonical plans."""
-        columns = {
-            name: np.array(values, dtype=np.int64)[genotypes[:, i]]
-            for i, (name, values) in enumerate(self.choices.items())
+    @property
+    def combinations(self) -> float:
+        """Number of combinations of choices; equivalent ones are counted apart."""
+        sizes = [np.prod([len(v) for v in c.values()], dtype=float) for c in self.choices.values()]
+        return float(sum(sizes))
+
+    def union(self, decision: str) -> tuple[Number, ...]:
+        """Values that a decision may have with any strategy, ascending."""
+        return tuple(sorted({v for choices in self.choices.values() for v in choices.get(decision, ())}))
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """Decisions that any strategy of the space has."""
+        return tuple(name for name in DECISIONS if any(name in c for c in self.choices.values()))
+
+    def with_choices(self, name: str, values: Sequence[Number]) -> SearchSpace:
+        """Give the space with other choices for one decision, with every strategy that has it."""
+        if name not in self.decisions:
+            raise UsageError(f"unknown decision {cut(name)}; {nearest(name, self.decisions)}")
+        changed = {
+            strategy: {**choices, name: tuple(dict.fromkeys(values))} if name in choices else choices
+            for strategy, choices in self.choices.items()
         }
-        return Plans(strategy=self.strategy, **columns).canonical()
+        return replace(self, choices=changed)
+
+    def with_strategies(self, names: Sequence[str]) -> SearchSpace:
+        """Give the space with some of its strategies only."""
+        for name in names:
+            if name not in self.choices:
+                raise UsageError(f"strategy {cut(name)} is not in the space; {nearest(name, self.choices)}")
+        return replace(self, choices={name: self.choices[name] for name in dict.fromkeys(names)})
+
+    def on(self, workload: Workload, platform: Platform) -> Candidates:
+        """Give the plans of the space for a workload and a platform, which decide what is equivalent."""
+        return Candidates(space=self, workload=workload, platform=platform)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """The plans of a space on one workload and platform, in their canonical form.
+
+    Whatever values are asked for, a valid plan comes out, and equivalent plans are one.
+    """
+
+    space: SearchSpace
+    workload: Workload
+    platform: Platform
+
+    def plans(self, strategies: Ints, values: dict[str, Values]) -> Plans:
+        """Build canonical plans.
+
+        Parameters
+        ----------
+        strategies : (n,) int
+            Positions in the space's strategies.
+        values : dict of (n,)
+            Values of the space's decisions; one that a strategy may not have becomes the nearest that
+            it may, one that it does not know is ignored.
+        """
+        found, positions = [], []
+        for code, (strategy, choices) in enumerate(self.space.choices.items()):
+            where = np.flatnonzero(strategies == code)
+            chosen = {name: _snapped(values[name][where], allowed) for name, allowed in choices.items()}
+            found.append(Plans.filled(strategy, len(where), chosen))
+            positions.append(where)
+        order = np.argsort(np.concatenate(positions), kind="stable")
+        return canonical(self.workload, self.platform, Plans.joined(found).take(order))
 
     @cached_property
     def all_plans(self) -> Plans:
-        """Every distinct plan, in ascending order of its decisions."""
-        genotypes = np.array(list(product(*(range(len(v)) for v in self.choices.values()))))
-        plans = self.plans(genotypes)
-        return plans.take(
-            np.array([i for _, i in sorted({k: i for i, k in enumerate(plans.keys())}.items())])
-        )
+        """Every distinct plan, by strategy, then in ascending order of its decisions."""
+        listed = []
+        for strategy, choices in self.space.choices.items():
+            grid = np.meshgrid(*(np.array(v) for v in choices.values()), indexing="ij")
+            columns = {name: axis.ravel() for name, axis in zip(choices, grid, strict=True)}
+            listed.append(Plans.filled(strategy, grid[0].size, columns))
+        plans = canonical(self.workload, self.platform, Plans.joined(listed))
+        _, first = np.unique(keys(plans), return_index=True)
+        return plans.take(first)
 
     @property
     def size(self) -> int:
         """Number of distinct plans."""
         return len(self.all_plans)
 
-    def with_choices(self, name: str, values: Sequence[int]) -> SearchSpace:
-        """Give the space with other choices for one decision."""
-        if name not in self.choices:
-            raise UsageError(f"unknown decision {cut(name)}; {nearest(name, self.choices)}")
-        return replace(self, choices={**self.choices, name: tuple(dict.fromkeys(values))})
+
+def _snapped(values: Values, allowed: tuple[Number, ...]) -> NDArray[Any]:
+    """Give each value the nearest one that is allowed."""
+    options = np.sort(np.array(allowed))
+    right = np.clip(np.searchsorted(options, values), 0, len(options) - 1)
+    left = np.maximum(right - 1, 0)
+    nearer = np.abs(values - options[left]) < np.abs(options[right] - values)
+    return np.asarray(np.where(nearer, options[left], options[right]))
 
 
 def built_in_spaces() -> list[str]:
@@ -127,24 +194,40 @@ def load_space(name: str) -> SearchSpace:
         if name not in built_in_spaces():
             raise ParameterError(f"unknown space {cut(name)}; {nearest(name, built_in_spaces())}")
         path, shown = BUILT_IN / f"{name}.toml", f"space/{name}.toml"
-    file = validate(SpaceFile, read_toml(path, shown), shown)
-    for decision in file.choices:
-        if decision not in DECISIONS:
-            raise ParameterError(f"{shown}: unknown decision {cut(decision)}; {nearest(decision, DECISIONS)}")
-    for decision in DECISIONS:
-        if decision not in file.choices:
-            raise ParameterError(f"{shown}: key 'choices.{decision}' is missing")
-    return SearchSpace(
-        name=name,
-        description=file.description,
-        strategy=file.strategy,
-        choices={d: _values(file.choices[d], f"{shown}: choices.{d}") for d in DECISIONS},
-    )
+    data = read_toml(path, shown)
+    known = ("description", *STRATEGIES)
+    for key, value in data.items():
+        if key not in known:
+            kind = "strategy" if isinstance(value, dict) else "key"
+            raise ParameterError(f"{shown}: unknown {kind} {cut(key)}; {nearest(key, known)}")
+    if "description" not in data:
+        raise ParameterError(f"{shown}: key 'description' is missing")
+    description = data.pop("description")
+    if not isinstance(description, str):
+        raise ParameterError(f"{shown}: key 'description': must be text, got {cut(description)}")
+    choices = {strategy: _choices(strategy, table, shown) for strategy, table in data.items()}
+    return SearchSpace(name=name, description=description, choices=choices)
 
 
-def _values(raw: object, shown: str) -> tuple[int, ...]:
-    """Read the choices of a decision: a table {low, high}, or a list of whole numbers."""
+def _choices(strategy: str, table: object, shown: str) -> Choices:
+    """Read the table of one strategy: choices of each of its decisions."""
+    decisions = STRATEGIES[strategy].decisions
+    if not isinstance(table, dict):
+        raise ParameterError(f"{shown}: key {strategy!r} must be a table of decisions")
+    for decision in table:
+        if decision not in decisions:
+            raise ParameterError(
+                f"{shown}: unknown decision {cut(decision)} of {strategy}; {nearest(decision, decisions)}"
+            )
+    for decision in decisions:
+        if decision not in table:
+            raise ParameterError(f"{shown}: key '{strategy}.{decision}' is missing")
+    return {d: _values(table[d], f"{shown}: {strategy}.{d}") for d in decisions}
+
+
+def _values(raw: object, shown: str) -> tuple[Number, ...]:
+    """Read the choices of a decision: a table {low, high}, or a list of numbers."""
     if isinstance(raw, dict):
         span = validate(Range, raw, shown)
         return tuple(range(span.low, span.high + 1))
-    return tuple(dict.fromkeys(validate(Choices, {"choices": raw}, shown).choices))
+    return tuple(dict.fromkeys(validate(List, {"choices": raw}, shown).choices))

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from costmodel import Accounting, Costs, Plan, Plans, Platform, Workload, load_platform, load_workload
-from costmodel.evaluate import PREFETCHES, SCOPES
-from costmodel.plan import MAX_CHIPS, PARTIAL_SUM_BITS
+from costmodel.evaluate import PREFETCHES, SCOPES, Costing, costing
+from costmodel.plan import DECISIONS, MAX_CHIPS
+from costmodel.strategies import canonical
 from costmodel.workload import REQUEST_KINDS
 
 KERNEL_SETS = {name: load_platform("siracusa-mipi", name) for name in ("date2025", "pulp-gvsoc")}
@@ -91,15 +92,36 @@ def platforms(draw: DrawFn) -> Platform:
     )
 
 
+def plan_of(strategy: str) -> SearchStrategy[Plan]:
+    """Plans of one strategy, every decision of all at random."""
+    decided: dict[str, SearchStrategy[Any]] = {}
+    for name, decision in DECISIONS.items():
+        if decision.only:
+            decided[name] = st.sampled_from(decision.only)
+        else:
+            steps = st.integers(0, decision.codes - 1)
+            decided[name] = steps.map(
+                lambda i, d=decision: d.low + i if d.whole else round(d.low + i * d.step, 9)
+            )
+    decided["n_chips"] = st.integers(1, 6) | st.integers(1, MAX_CHIPS)
+    return st.builds(Plan, strategy=st.just(strategy), **decided)
+
+
+def drawn_plans(strategy: str, most: int = 6) -> SearchStrategy[Plans]:
+    """Batches of one to `most` plans of a strategy."""
+    return st.lists(plan_of(strategy), min_size=1, max_size=most).map(Plans.of)
+
+
 def plans() -> SearchStrategy[Plans]:
-    """Batches of one to six plans."""
-    plan = st.builds(
-        Plan,
-        n_chips=st.integers(1, 6) | st.integers(1, MAX_CHIPS),
-        group_size=st.integers(2, MAX_CHIPS),
-        partial_sum_bits=st.sampled_from(PARTIAL_SUM_BITS),
-    )
-    return st.lists(plan, min_size=1, max_size=6).map(Plans.of)
+    """Batches of one to six head-wise plans."""
+    return drawn_plans("head_wise")
+
+
+def costed(
+    workload: Workload, platform: Platform, batch: Plans, counted: Accounting | None = None
+) -> Costing:
+    """Cost plans of one strategy, and keep program and placement, arrays of shape (c, n)."""
+    return costing(workload, platform, canonical(workload, platform, batch), counted or Accounting())
 
 
 def accountings() -> SearchStrategy[Accounting]:

@@ -1,1 +1,58 @@
-"""Partition strategies: one file each."""
+"""The table of strategies: one file a strategy, one line each here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from costmodel.errors import PlanError, nearest
+from costmodel.hardware import Platform
+from costmodel.plan import Ints, Plan, Plans
+from costmodel.strategies.head_wise import HEAD_WISE
+from costmodel.strategies.strategy import Strategy
+from costmodel.workload import Workload
+
+STRATEGIES: dict[str, Strategy] = {
+    strategy.name: strategy
+    for strategy in (
+        HEAD_WISE,
+    )
+}  # fmt: skip
+DEFAULT = HEAD_WISE.name
+
+
+def strategy_named(name: str) -> Strategy:
+    """Look a strategy up.
+
+    Raises
+    ------
+    PlanError
+        There is none of that name.
+    """
+    if name not in STRATEGIES:
+        raise PlanError(f"unknown strategy {name!r}; {nearest(name, STRATEGIES)}")
+    return STRATEGIES[name]
+
+
+def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
+    """Give each plan its canonical form: equal costs, and one form for all plans that are the same."""
+    found = [
+        (where, strategy_named(some.names[0]).canonical(workload, platform, some))
+        for where, some in plans.by_strategy()
+    ]
+    if not found:
+        return plans
+    order = np.argsort(np.concatenate([where for where, _ in found]), kind="stable")
+    return Plans.joined([some for _, some in found]).take(order)
+
+
+def canonical_plan(workload: Workload, platform: Platform, plan: Plan) -> Plan:
+    """Give one plan its canonical form."""
+    return canonical(workload, platform, Plans.of([plan])).row(0)
+
+
+def keys(plans: Plans) -> Ints:
+    """Give each plan one number: equal for equal plans, by strategy and then by decisions."""
+    return plans.keys(tuple(STRATEGIES))
+
+
+__all__ = ["DEFAULT", "STRATEGIES", "Strategy", "canonical", "canonical_plan", "keys", "strategy_named"]

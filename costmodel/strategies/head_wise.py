@@ -7,266 +7,235 @@ the residual and normalises; the result is broadcast down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from costmodel.plan import Plans
-from costmodel.shards import Shards
-from costmodel.workload import Floats, Ints, Kind, Operator, Workload
+from costmodel import transformer
+from costmodel.hardware import Platform
+from costmodel.operators import Ints, Kind, Operator
+from costmodel.plan import Plan, Plans
+from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
+from costmodel.shards import Extent, Shards, assignment, balanced
+from costmodel.strategies.strategy import Strategy
+from costmodel.workload import Model, Workload
 
 HELD_SUM_BITS = 32  # a partial sum that a leader adds to
 CANDIDATE_BYTES = 8.0  # a chip's best token of greedy decoding: index and score, 4 B each
 TOKEN_BYTES = 4.0  # the token decided on
 
 
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """Work between two synchronisations.
-
-    Attributes
-    ----------
-    shard : list of Operator
-        What every chip does on its share; arrays of shape (n, c).
-    up_bytes, down_bytes : (n,) or float
-        Payload of each message of the reduction, and of the broadcast that follows.
-    root : list of Operator
-        What the root does in between, alone.
-    sum_elements : int
-        Elements of the partial sum that a leader adds to its own for each message it gets.
-    narrowed : (n,) or bool
-        Whether sums travel narrower than they are held, so that a leader narrows what it sends on.
-    """
-
-    name: str
-    shard: list[Operator]
-    root: list[Operator]
-    sum_elements: int
-    narrowed: Any
-    up_bytes: Floats
-    down_bytes: Floats
-
-
-def attention(workload: Workload, heads: Ints, kv_heads: Ints) -> list[Operator]:
-    """Operators of a shard's attention from its input in L1 to its int32 partial sum."""
+def attention(workload: Workload, heads: Ints, kv_heads: Ints) -> tuple[Operator, ...]:
+    """Operators of a chip's attention from its input in L1 to its int32 partial sum."""
     m = workload.model
-    s, e, p, kv = workload.rows, m.embedding, m.head_size, workload.context
-    width, kv_width = heads * p, kv_heads * p
-    cached = m.activation_bytes * kv_width * kv if workload.reads_cache else 0.0
-    projections = [("q", width, False), ("k", kv_width, False), ("v", kv_width, s > 1)]
-    operators = [
-        Operator(
-            kind=Kind.MATMUL,
-            name=name,
-            rows=s,
-            columns=columns,
-            depth=e,
-            weight_bytes=m.weight_bytes * columns * e,
-            transposed=transposed,
-        )
-        for name, columns, transposed in projections
-    ]
-    operators += [
-        Operator(kind=Kind.REQUANTISE, name=f"requantise {name}", rows=s, columns=columns)
-        for name, columns, _ in projections
-    ]
-    if m.rotary:
-        operators += [
-            Operator(kind=Kind.ROTARY, name=f"rotate {name}", rows=s, columns=columns)
-            for name, columns in (("q", width), ("k", kv_width))
-        ]
-    if workload.writes_cache:
-        operators.append(Operator(kind=Kind.CACHE_APPEND, name="append to cache", rows=s, columns=kv_width))
-    operators.append(
-        Operator(
-            kind=Kind.HEAD_MATMUL,
-            name="scores",
-            batch=heads,
-            rows=s,
-            columns=kv,
-            depth=p,
-            data_bytes=cached,
-        )
+    return (
+        *transformer.projections(workload, heads, kv_heads, m.embedding),
+        *transformer.heads_work(workload, heads, kv_heads),
+        transformer.product(workload, "o", columns=m.embedding, depth=heads * m.head_size),
     )
-    if s > 1:
-        operators.append(
-            Operator(kind=Kind.REQUANTISE, name="requantise scores", batch=heads, rows=s, columns=kv)
-        )
-    operators += [
-        Operator(kind=Kind.SOFTMAX, name="softmax", batch=heads, rows=s, columns=kv),
-        Operator(
-            kind=Kind.HEAD_MATMUL,
-            name="values",
-            batch=heads,
-            rows=s,
-            columns=p,
-            depth=kv,
-            data_bytes=cached,
-        ),
-        Operator(kind=Kind.REQUANTISE, name="requantise values", rows=s, columns=width),
-        Operator(
-            kind=Kind.MATMUL,
-            name="o",
-            rows=s,
-            columns=e,
-            depth=width,
-            weight_bytes=m.weight_bytes * e * width,
-        ),
-    ]
-    return operators
 
 
-def feed_forward(workload: Workload, columns: Ints) -> list[Operator]:
-    """Operators of a shard's FFN from its input in L1 to its int32 partial sum."""
+def feed_forward(workload: Workload, columns: Ints) -> tuple[Operator, ...]:
+    """Operators of a chip's FFN from its input in L1 to its int32 partial sum."""
     m = workload.model
-    s, e = workload.rows, m.embedding
-    gated = m.ffn_matrices == 3
-    inputs = ("gate", "up") if gated else ("up",)
-    weights = m.weight_bytes * e * columns
-    operators = [
-        Operator(kind=Kind.MATMUL, name=name, rows=s, columns=columns, depth=e, weight_bytes=weights)
-        for name in inputs
-    ]
-    operators += [
-        Operator(kind=Kind.REQUANTISE, name=f"requantise {name}", rows=s, columns=columns) for name in inputs
-    ]
-    operators.append(Operator(kind=Kind.ACTIVATION, name=m.activation, rows=s, columns=columns))
-    if gated:
-        operators.append(Operator(kind=Kind.MULTIPLY, name="gate x up", rows=s, columns=columns))
-    operators.append(
-        Operator(kind=Kind.MATMUL, name="down", rows=s, columns=e, depth=columns, weight_bytes=weights)
+    return (
+        *transformer.hidden(workload, columns, m.embedding),
+        transformer.product(workload, "down", columns=m.embedding, depth=columns),
     )
-    return operators
 
 
-def root_work(workload: Workload) -> list[Operator]:
+def root_work(workload: Workload) -> tuple[Operator, ...]:
     """What the root does with a finished sum: requantise, add the residual, normalise."""
-    s, e = workload.rows, workload.model.embedding
-    return [
-        Operator(kind=Kind.REQUANTISE, name="requantise sum", rows=s, columns=e),
-        Operator(kind=Kind.ADD, name="residual", rows=s, columns=e),
-        Operator(kind=Kind.NORM, name=workload.model.norm, rows=s, columns=e),
-    ]
+    e = workload.model.embedding
+    return (*transformer.residual(workload, e), transformer.norm(workload, e))
 
 
-def block(workload: Workload, shards: Shards, plans: Plans) -> list[Phase]:
-    """Give the two phases of a block for every plan."""
-    m = workload.model
-    s, e = workload.rows, m.embedding
-    sum_bytes = plans.partial_sum_bits / 8
-    halves = (
-        ("attention", attention(workload, shards.heads, shards.kv_heads)),
-        ("ffn", feed_forward(workload, shards.ffn_columns)),
+def accumulate(workload: Workload) -> Operator:
+    """Add a partial sum that arrived to a leader's own."""
+    return Operator(
+        kind=Kind.ACCUMULATE, name="add partial sum", rows=workload.rows, columns=workload.model.embedding
     )
-    arrive = Operator(
-        kind=Kind.TRANSFER,
-        name="input to L1",
-        rows=s,
-        columns=e,
-        data_bytes=s * e * m.activation_bytes,
-    )
-    narrowed = plans.partial_sum_bits < HELD_SUM_BITS
-    narrow = Operator(
-        kind=Kind.REQUANTISE, name="narrow partial sum", rows=s, columns=(e * narrowed)[:, None]
-    )
-    leave = Operator(
-        kind=Kind.TRANSFER,
-        name="partial sum to L2",
-        rows=s,
-        columns=e,
-        data_bytes=(s * e * sum_bytes)[:, None],
-    )
-    return [
-        Phase(
-            name=name,
-            shard=[arrive, *work, narrow, leave],
+
+
+def narrow(workload: Workload, plans: Plans) -> Operator:
+    """Narrow a sum to the width that it travels at; nothing to do where it travels as it is held."""
+    columns = workload.model.embedding * (plans["partial_sum_bits"] < HELD_SUM_BITS)
+    return Operator(kind=Kind.REQUANTISE, name="narrow partial sum", rows=workload.rows, columns=columns)
+
+
+def half(workload: Workload, plans: Plans, name: str, work: tuple[Operator, ...]) -> Step:
+    """Give half a block: its work between the input's arrival and the partial sum's leaving."""
+    m, s, e = workload.model, workload.rows, workload.model.embedding
+    sum_bytes = plans["partial_sum_bits"] / 8
+    arrive = transformer.transfer("input to L1", rows=s, columns=e, element_bytes=m.activation_bytes)
+    leave = transformer.transfer("partial sum to L2", rows=s, columns=e, element_bytes=sum_bytes)
+    return Step(
+        name=name,
+        work=(arrive, *work, narrow(workload, plans), leave),
+        exchange=Exchange(
+            kind="reduce_broadcast",
+            sent_bytes=s * e * sum_bytes,
+            returned_bytes=s * e * m.activation_bytes,
+            group_size=plans["group_size"],
+            merge=(accumulate(workload),),
+            forward=(narrow(workload, plans),),
             root=root_work(workload),
-            sum_elements=s * e,
-            narrowed=narrowed,
-            up_bytes=s * e * sum_bytes,
-            down_bytes=s * e * m.activation_bytes,
-        )
-        for name, work in halves
-    ]
+        ),
+    )
 
 
-def vocabulary(workload: Workload, shards: Shards) -> list[Phase]:
-    """Give the two phases around the blocks: embedding, and LM head for the last token.
+def embedding(workload: Workload, plans: Plans, table: PerChip) -> Part:
+    """Look the tokens' rows up.
 
-    Both matrices are cut by vocabulary rows. The chip that owns a token's row puts it into a sum to
-    which all others add nothing, so the embedding is reduced, normalised and broadcast like a half
-    block. Each chip's best token of the LM head goes up the hierarchy, the winner comes down.
+    The chip that owns a token's row puts it into a sum to which all others add nothing, so the
+    embedding is reduced, normalised and broadcast like a half block.
     """
+    m, s = workload.model, workload.rows
+    size = s * m.embedding * m.activation_bytes
+    exchange = Exchange(
+        kind="reduce_broadcast",
+        sent_bytes=size,
+        returned_bytes=size,
+        group_size=plans["group_size"],
+        merge=(accumulate(workload),),
+        root=(transformer.norm(workload, m.embedding),),
+    )
+    return Part(
+        name="embedding",
+        steps=(Step(name="embedding", exchange=exchange),),
+        weights={} if m.tied_embedding else {"embedding": table},
+        activation_peak_bytes=0.0,
+        looked_up_bytes=s * m.embedding * m.weight_bytes,
+    )
+
+
+def head(workload: Workload, plans: Plans, vocabulary_rows: Ints, table: PerChip) -> Part:
+    """LM head of the last token; each chip's best token goes up the hierarchy, the winner comes down."""
     m = workload.model
-    io_bytes = workload.rows * m.embedding * m.activation_bytes
-    rows = shards.vocabulary_rows
-    project = [
-        Operator(
-            kind=Kind.MATMUL,
-            name="head",
-            rows=1,
-            columns=rows,
-            depth=m.embedding,
-            weight_bytes=m.weight_bytes * rows * m.embedding,
-        ),
-        Operator(kind=Kind.REQUANTISE, name="requantise logits", rows=1, columns=rows),
-        Operator(
-            kind=Kind.TRANSFER,
-            name="logits to L2",
-            rows=1,
-            columns=rows,
-            data_bytes=rows * m.activation_bytes,
-        ),
-    ]
-    return [
-        Phase(
-            name="embedding",
-            shard=[],
-            root=[o for o in root_work(workload) if o.kind is Kind.NORM],
-            sum_elements=workload.rows * m.embedding,
-            narrowed=False,
-            up_bytes=io_bytes,
-            down_bytes=io_bytes,
-        ),
-        Phase(
-            name="head",
-            shard=project,
-            root=[],
-            sum_elements=0,
-            narrowed=False,
-            up_bytes=CANDIDATE_BYTES,
-            down_bytes=TOKEN_BYTES,
-        ),
-    ]
+    exchange = Exchange(
+        kind="reduce_broadcast",
+        sent_bytes=CANDIDATE_BYTES,
+        returned_bytes=TOKEN_BYTES,
+        group_size=plans["group_size"],
+    )
+    return Part(
+        name="head",
+        steps=(Step(name="head", work=transformer.logits(workload, vocabulary_rows), exchange=exchange),),
+        weights={"embedding and head" if m.tied_embedding else "head": table},
+        activation_peak_bytes=(m.embedding + vocabulary_rows) * m.activation_bytes,
+    )
 
 
-def matrices(workload: Workload, shards: Shards) -> dict[str, np.ndarray]:
-    """Weight bytes of each matrix of one block, by class of chips; shape (n, c)."""
-    work = attention(workload, shards.heads, shards.kv_heads)
-    work += feed_forward(workload, shards.ffn_columns)
-    return {o.name: np.asarray(o.weight_bytes) for o in work if o.kind is Kind.MATMUL}
-
-
-def activation_peak_bytes(
-    workload: Workload, shards: Shards, plans: Plans, row_tile: int, *, with_head: bool
-) -> np.ndarray:
-    """Largest number of activation bytes alive at once on a chip; shape (n, c).
+def activation_peaks(
+    workload: Workload, plans: Plans, shards: Shards, row_tile: int
+) -> tuple[PerChip, PerChip]:
+    """Largest number of activation bytes alive at once in attention and in the FFN, (c, ...).
 
     Rows are worked on `row_tile` at a time. Whole are the input, the residual (the root keeps it), a
     leader's running sum at full width and a partial sum that arrives, and in attention the keys and
     values of all rows; one tile has queries, scores, head outputs, or hidden columns of the FFN.
-    Every chip is given the room of a root. The LM head holds one token's activations and the chip's
-    logits.
+    Every chip is given the room of a root.
     """
-    m = workload.model
-    s, a = workload.rows, m.activation_bytes
+    m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     tile = min(s, row_tile)
-    whole = 2 * s * m.embedding * a
-    bits = plans.partial_sum_bits + np.where(plans.n_chips > 1, HELD_SUM_BITS, 0)
-    sums = (s * m.embedding * bits / 8)[:, None]
+    bits = plans["partial_sum_bits"] + np.where(plans["n_chips"] > 1, HELD_SUM_BITS, 0)
+    whole = 2 * s * m.embedding * a + s * m.embedding * bits / 8
     keys_values = 2 * s * shards.kv_heads * m.head_size * a
     scores = tile * shards.heads * (2 * m.head_size + workload.context) * a
-    hidden = tile * shards.ffn_columns * (m.ffn_matrices - 1) * a
-    head = (m.embedding + shards.vocabulary_rows) * a * float(with_head)
-    return np.asarray(np.maximum(whole + sums + np.maximum(keys_values + scores, hidden), head))
+    columns = tile * shards.units["ffn_columns"] * (m.ffn_matrices - 1) * a
+    return whole + (keys_values + scores), whole + columns
+
+
+def totals(model: Model) -> dict[str, int]:
+    """Dimensions dealt out besides heads."""
+    return {"ffn_columns": model.ffn, "vocabulary_rows": model.vocabulary}
+
+
+def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
+    """Write what the chips do."""
+    m = workload.model
+    shards = balanced(m, plans["n_chips"], totals(m))
+    steps = {
+        "attention": half(workload, plans, "attention", attention(workload, shards.heads, shards.kv_heads)),
+        "mlp": half(workload, plans, "mlp", feed_forward(workload, shards.units["ffn_columns"])),
+    }
+    peaks = activation_peaks(workload, plans, shards, platform.kernels.row_tile)
+    rows = shards.units["vocabulary_rows"]
+    table = rows * m.embedding * m.weight_bytes
+    halves = {
+        name: Part(
+            name=name,
+            steps=(step,),
+            weights=transformer.weight_bytes(step.work),
+            activation_peak_bytes=peak,
+            cache_token_bytes=2.0 * shards.kv_heads * m.head_size * m.activation_bytes
+            if name == "attention"
+            else 0.0,
+        )
+        for (name, step), peak in zip(steps.items(), peaks, strict=True)
+    }
+    return Program(
+        first=shards.first,
+        chips=shards.n_chips,
+        parts=(embedding(workload, plans, table), *halves.values(), head(workload, plans, rows, table)),
+    )
+
+
+def canonical(_workload: Workload, _platform: Platform, plans: Plans) -> Plans:
+    """Give each plan its canonical form.
+
+    A group larger than the number of chips is that number (a flat reduction); with one chip nothing
+    travels, and group size and width have their least values.
+    """
+    plans = plans.neutralised(DECISIONS)
+    n = plans["n_chips"]
+    return plans.changed(
+        group_size=np.maximum(2, np.minimum(plans["group_size"], n)),
+        partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
+    )
+
+
+def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSlices, ...]:
+    """Say what each chip has of every matrix."""
+    m = workload.model
+    found = []
+    for share in assignment(m, plan.n_chips, totals(m)):
+        whole = Extent(first=0, count=m.embedding)
+        width, kv_width = share.heads.times(m.head_size), share.kv_heads.times(m.head_size)
+        columns, rows = share.units["ffn_columns"], share.units["vocabulary_rows"]
+        inputs = ("gate", "up") if m.ffn_matrices == 3 else ("up",)
+        found.append(
+            ChipSlices(
+                owns={"heads": share.heads, "kv_heads": share.kv_heads, **share.units},
+                kept_columns={},
+                matrices=(
+                    MatrixSlice.of(m, "q", rows=whole, columns=width),
+                    MatrixSlice.of(m, "k", rows=whole, columns=kv_width),
+                    MatrixSlice.of(m, "v", rows=whole, columns=kv_width),
+                    MatrixSlice.of(m, "o", rows=width, columns=whole),
+                    *(MatrixSlice.of(m, name, rows=whole, columns=columns) for name in inputs),
+                    MatrixSlice.of(m, "down", rows=columns, columns=whole),
+                    *transformer.tables(m, rows),
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def words(plan: Plan) -> str:
+    """Say how partial sums are reduced."""
+    if plan.n_chips == 1:
+        return "alone"
+    flat = plan.group_size == plan.n_chips > 2
+    tree = "flat" if flat else f"groups of {plan.group_size}"
+    return tree if plan.partial_sum_bits == 8 else f"{tree}, {plan.partial_sum_bits} bit sums"
+
+
+DECISIONS = ("n_chips", "group_size", "partial_sum_bits")
+HEAD_WISE = Strategy(
+    name="head_wise",
+    description="heads, and hidden columns of the FFN, on different chips; partial sums are reduced",
+    decisions=DECISIONS,
+    canonical=canonical,
+    program=program,
+    slices=slices,
+    words=words,
+)

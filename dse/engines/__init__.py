@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dse.engines.engine import Engine
-from search_spaces import SearchSpace
+from search_spaces import Candidates
 
 # Below this budget TPE finds more of the front than NSGA-II, above it costs more time than it saves.
 TPE_BUDGET = 300
@@ -14,34 +14,34 @@ TPE_BUDGET = 300
 
 @dataclass(frozen=True, kw_only=True)
 class EngineEntry:
-    """An engine by name; `make` takes the space, the number of objectives and the seed."""
+    """An engine by name; `make` takes the plans of the space, the number of objectives and the seed."""
 
     description: str
-    make: Callable[[SearchSpace, int, int], Engine]
+    make: Callable[[Candidates, int, int], Engine]
 
 
-def _exhaustive(space: SearchSpace, _n_objectives: int, _seed: int) -> Engine:
+def _exhaustive(candidates: Candidates, _n_objectives: int, _seed: int) -> Engine:
     from dse.engines.exhaustive import exhaustive
 
-    return exhaustive(space)
+    return exhaustive(candidates)
 
 
-def _random(space: SearchSpace, n_objectives: int, seed: int) -> Engine:
+def _random(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
     from dse.engines.optuna_samplers import random
 
-    return random(space, n_objectives, seed)
+    return random(candidates, n_objectives, seed)
 
 
-def _nsga2(space: SearchSpace, n_objectives: int, seed: int) -> Engine:
+def _nsga2(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
     from dse.engines.optuna_samplers import nsga2
 
-    return nsga2(space, n_objectives, seed)
+    return nsga2(candidates, n_objectives, seed)
 
 
-def _tpe(space: SearchSpace, n_objectives: int, seed: int) -> Engine:
+def _tpe(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
     from dse.engines.optuna_samplers import tpe
 
-    return tpe(space, n_objectives, seed)
+    return tpe(candidates, n_objectives, seed)
 
 
 ENGINES: dict[str, EngineEntry] = {

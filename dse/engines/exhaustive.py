@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.plan import Plans
-from search_spaces import SearchSpace
+from costmodel.strategies import keys
+from search_spaces import Candidates
 
 
 class Listed:
@@ -31,12 +32,13 @@ class Listed:
         """Learn nothing: the order is fixed."""
 
 
-def exhaustive(space: SearchSpace) -> Listed:
+def exhaustive(candidates: Candidates) -> Listed:
     """Every plan of the space, in order."""
-    return Listed(space.all_plans)
+    return Listed(candidates.all_plans)
 
 
-def unseen(space: SearchSpace, seen: Container[tuple[int, ...]], seed: int) -> Listed:
+def unseen(candidates: Candidates, seen: Container[int], seed: int) -> Listed:
     """Every plan of the space that is not among `seen`, in random order."""
-    left = [i for i, key in enumerate(space.all_plans.keys()) if key not in seen]
-    return Listed(space.all_plans.take(np.random.default_rng(seed).permutation(np.array(left, dtype=int))))
+    plans = candidates.all_plans
+    left = [i for i, key in enumerate(keys(plans).tolist()) if key not in seen]
+    return Listed(plans.take(np.random.default_rng(seed).permutation(np.array(left, dtype=int))))

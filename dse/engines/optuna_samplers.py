@@ -10,39 +10,46 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from costmodel.plan import Plans
-from search_spaces import SearchSpace
+from costmodel.plan import DECISIONS, Plans
+from search_spaces import Candidates, SearchSpace
 
 
-def distributions(choices: dict[str, tuple[int, ...]]) -> dict[str, BaseDistribution]:
-    """Give each decision its distribution: an integer range where its choices are one, else a choice."""
+def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
+    """Give each decision its distribution: a range of numbers where its choices are one, else a choice."""
     result: dict[str, BaseDistribution] = {}
-    for name, values in choices.items():
-        whole = tuple(range(values[0], values[-1] + 1))
-        result[name] = (
-            IntDistribution(values[0], values[-1]) if values == whole else CategoricalDistribution(values)
-        )
+    if len(space.choices) > 1:
+        result["strategy"] = CategoricalDistribution(tuple(space.choices))
+    for name in space.decisions:
+        values = space.union(name)
+        whole = all(isinstance(v, int) for v in values)
+        if whole and values == tuple(range(int(values[0]), int(values[-1]) + 1)):
+            result[name] = IntDistribution(int(values[0]), int(values[-1]))
+        else:
+            result[name] = CategoricalDistribution(values)
     return result
 
 
 class OptunaEngine:
     """A sampler of Optuna that is asked for `batch` trials at a time."""
 
-    def __init__(self, space: SearchSpace, n_objectives: int, sampler: BaseSampler, batch: int) -> None:
+    def __init__(self, candidates: Candidates, n_objectives: int, sampler: BaseSampler, batch: int) -> None:
         self.batch = batch
-        self._space = space
-        self._distributions = distributions(space.choices)
+        self._candidates = candidates
+        self._distributions = distributions(candidates.space)
         self._study = optuna.create_study(directions=["minimize"] * n_objectives, sampler=sampler)
         self._asked: list[optuna.trial.Trial] = []
 
     def propose(self, k: int) -> Plans:
         """Ask the sampler for `k` trials and make their plans canonical."""
         self._asked = [self._study.ask(self._distributions) for _ in range(k)]
+        space = self._candidates.space
+        first, *_ = strategies = list(space.choices)
+        codes = [strategies.index(trial.params.get("strategy", first)) for trial in self._asked]
         columns = {
-            name: np.array([trial.params[name] for trial in self._asked], dtype=np.int64)
-            for name in self._space.choices
+            name: np.array([trial.params[name] for trial in self._asked], dtype=DECISIONS[name].dtype)
+            for name in space.decisions
         }
-        return Plans(strategy=self._space.strategy, **columns).canonical()
+        return self._candidates.plans(np.array(codes, dtype=np.int64), columns)
 
     def tell(self, values: NDArray[np.floating[Any]], violations: NDArray[np.floating[Any]]) -> None:
         """Tell the study the values and constraints of the trials asked for last."""
@@ -52,16 +59,16 @@ class OptunaEngine:
             self._study.tell(trial, row)
 
 
-def random(space: SearchSpace, n_objectives: int, seed: int) -> OptunaEngine:
+def random(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
     """Draw plans at random."""
-    return OptunaEngine(space, n_objectives, RandomSampler(seed=seed), batch=100)
+    return OptunaEngine(candidates, n_objectives, RandomSampler(seed=seed), batch=100)
 
 
-def nsga2(space: SearchSpace, n_objectives: int, seed: int) -> OptunaEngine:
+def nsga2(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
     """Evolve plans with NSGA-II, a population of 50 at a time."""
-    return OptunaEngine(space, n_objectives, NSGAIISampler(seed=seed, population_size=50), batch=50)
+    return OptunaEngine(candidates, n_objectives, NSGAIISampler(seed=seed, population_size=50), batch=50)
 
 
-def tpe(space: SearchSpace, n_objectives: int, seed: int) -> OptunaEngine:
+def tpe(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
     """Model good plans with TPE, ten at a time; best of the samplers below some 300 evaluations."""
-    return OptunaEngine(space, n_objectives, TPESampler(seed=seed, constant_liar=True), batch=10)
+    return OptunaEngine(candidates, n_objectives, TPESampler(seed=seed, constant_liar=True), batch=10)

@@ -11,8 +11,9 @@ import numpy as np
 from costmodel.hardware import Platform, load_platform
 from costmodel.kernel_sets import OperatorLaws
 from costmodel.operator_laws import shard_cycles
+from costmodel.operators import Kind, Operator
 from costmodel.strategies.head_wise import attention, feed_forward
-from costmodel.workload import Kind, Model, Operator, Workload, load_workload
+from costmodel.workload import Model, Workload, load_workload
 from dse.validation.source import FOLDER
 
 WORST = 0.15

@@ -3,15 +3,21 @@
 import numpy as np
 import pytest
 
-from costmodel import Plans
+from costmodel import Plans, load_platform, load_workload
+from costmodel.strategies import canonical
+from costmodel.strategies import keys as plan_keys
 from dse.engines import ENGINES, Engine
 from search_spaces import load_space
 
-SPACE = load_space("head_wise")
+ON = (load_workload("tinyllama-42m"), load_platform("siracusa-mipi"))
+HEAD_WISE = load_space("head_wise")
+SPACE = HEAD_WISE.on(*ON)
 SPACES = {
     "built in": SPACE,
-    "gaps": SPACE.with_choices("n_chips", [1, 5, 6, 40]).with_choices("partial_sum_bits", [8, 32]),
-    "one plan": SPACE.with_choices("n_chips", [8]).with_choices("group_size", [4]),
+    "gaps": HEAD_WISE.with_choices("n_chips", [1, 5, 6, 40])
+    .with_choices("partial_sum_bits", [8, 32])
+    .on(*ON),
+    "one plan": HEAD_WISE.with_choices("n_chips", [8]).with_choices("group_size", [4]).on(*ON),
 }
 COUNTS = (1, 2, 9)
 BATCHES = 4
@@ -21,8 +27,8 @@ pytestmark = pytest.mark.parametrize("name", ENGINES)
 
 def verdict(plans: Plans, n_objectives: int) -> tuple[np.ndarray, np.ndarray]:
     """Make objectives up, and violations that only plans of 9 to 31 chips do not have."""
-    n = plans.n_chips.astype(float)
-    values = np.stack([(n - 7 * i) ** 2 + plans.group_size for i in range(n_objectives)], axis=-1)
+    n = plans["n_chips"].astype(float)
+    values = np.stack([(n - 7 * i) ** 2 + plans["group_size"] for i in range(n_objectives)], axis=-1)
     return values, np.stack([n / 31 - 1, 9 / n - 1], axis=-1)
 
 
@@ -38,8 +44,8 @@ def proposals(engine: Engine, n_objectives: int = 2) -> list[Plans]:
     return batches
 
 
-def keys(batches: list[Plans]) -> list[list[tuple[int, ...]]]:
-    return [plans.keys() for plans in batches]
+def keys(batches: list[Plans]) -> list[list[int]]:
+    return [plan_keys(plans).tolist() for plans in batches]
 
 
 @pytest.mark.parametrize("which", SPACES)
@@ -49,12 +55,12 @@ def test_proposes_canonical_plans_of_the_space(name: str, which: str, n_objectiv
     engine = ENGINES[name].make(space, n_objectives, 3)
     batches = proposals(engine, n_objectives)
     assert batches
-    allowed = set(space.all_plans.keys())
+    allowed = set(plan_keys(space.all_plans).tolist())
     for plans in batches:
         assert 0 < len(plans) <= engine.batch
-        assert plans.strategy == space.strategy
-        assert plans.keys() == plans.canonical().keys()
-        assert set(plans.keys()) <= allowed
+        assert set(plans.strategies) <= set(space.space.choices)
+        assert plan_keys(plans).tolist() == plan_keys(canonical(*ON, plans)).tolist()
+        assert set(plan_keys(plans).tolist()) <= allowed
         assert list(plans)  # each can be built as a plan
 
 
@@ -80,7 +86,7 @@ def test_two_engines_do_not_disturb_each_other(name: str) -> None:
     for _ in alone:
         for engine in (a, b):
             plans = engine.propose(engine.batch)
-            together += [plans.keys()] if engine is a else []
+            together += [plan_keys(plans).tolist()] if engine is a else []
             if len(plans):
                 engine.tell(*verdict(plans, 2))
     assert together == alone

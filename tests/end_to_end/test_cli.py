@@ -27,6 +27,12 @@ except SystemExit as stop:
     assert not stop.code
 print("imported:", *(name for name in {HEAVY} if name in sys.modules))
 """
+SCOPES = {
+    "model": "whole model",
+    "block": "one block",
+    "attention": "attention half of a block",
+    "mlp": "MLP half of a block",
+}
 NAMES = sorted({name for what in LISTINGS for name in entries(what)})
 
 
@@ -36,10 +42,10 @@ def test_search_without_options_recommends_a_plan(first_search: tuple[Outcome, P
     assert {path.name for path in folder.iterdir()} == RUN_FILES
     assert "exact front: all 409 plans of the space were evaluated" in text
     plan = plan_of(folder / "plan.json")
-    decided, costs = plan["decisions"], plan["costs"]
+    decided, costs = plan["decisions"]["values"], plan["costs"]
     assert (plan["workload"]["name"], plan["platform"]["name"]) == ("tinyllama-42m", "siracusa-mipi")
     line = next(line for line in text.splitlines() if line.startswith("Recommended"))
-    assert f"{decided['n_chips']} chips, reduction in groups of {decided['group_size']}" in line
+    assert f"{decided['n_chips']} chips, head_wise, groups of {decided['group_size']}" in line
     assert f"{costs['latency_s'] * 1e3:.4g} ms, {costs['energy_j'] * 1e3:.4g} mJ" in line
     assert "objectives: latency (least), energy (least), number of chips (least)" in text
     assert "whole model, one token, context 128" in text
@@ -113,9 +119,7 @@ def test_evaluate_prints_json_of_the_plan(dse: Command, run: Path) -> None:
     plan = json.loads(said(dse("evaluate", *(x for s in settings for x in ("--set", s)), "--json")))
     assert plan["decisions"] == {
         "strategy": "head_wise",
-        "n_chips": 8,
-        "group_size": 4,
-        "partial_sum_bits": 8,
+        "values": {"n_chips": 8, "group_size": 4, "partial_sum_bits": 8},
     }
     assert len(plan["chips"]) == 8
     costs = plan["costs"]
@@ -132,6 +136,8 @@ def test_evaluate_prints_json_of_the_plan(dse: Command, run: Path) -> None:
         ((), {"scope": "model", "prefetch": "steady", "head": True}, "date2025"),
         (("--no-head",), {"scope": "model", "prefetch": "steady", "head": False}, "date2025"),
         (("--scope", "block"), {"scope": "block", "prefetch": "steady", "head": True}, "date2025"),
+        (("--scope", "attention"), {"scope": "attention", "prefetch": "steady", "head": True}, "date2025"),
+        (("--scope", "mlp"), {"scope": "mlp", "prefetch": "steady", "head": True}, "date2025"),
         (("--prefetch", "hidden"), {"scope": "model", "prefetch": "hidden", "head": True}, "date2025"),
         (("--kernels", "pulp-gvsoc"), {"scope": "model", "prefetch": "steady", "head": True}, "pulp-gvsoc"),
     ],
@@ -145,8 +151,8 @@ def test_evaluate_says_what_is_counted(
     text = said(dse("evaluate", "--set", "n_chips=8", *options))
     assert f"prefetch accounting {accounting['prefetch']}" in text
     assert f"kernel set {kernels}" in text
-    assert ("one block" if accounting["scope"] == "block" else "whole model") in text
-    assert ("without head" in text) == (not accounting["head"])
+    assert f"; {SCOPES[accounting['scope']]}" in text
+    assert ("without embedding and LM head" in text) == (not accounting["head"])
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
@@ -166,7 +172,8 @@ def test_evaluate_exits_with_one_when_the_plan_does_not_fit(
 def test_search_takes_ranges_of_choices(dse: Command, tmp_path: Path) -> None:
     said(dse("search", "--set", "n_chips=1..4,9", "--set", "group_size=2..3", "--out", "run"))
     assert set(pd.read_csv(tmp_path / "run" / "trials.csv")["n_chips"]) == {1, 2, 3, 4, 9}
-    assert plan_of(tmp_path / "run" / "run.json")["space"]["choices"]["group_size"] == {"low": 2, "high": 3}
+    choices = plan_of(tmp_path / "run" / "run.json")["space"]["choices"]
+    assert choices["head_wise"]["group_size"] == {"low": 2, "high": 3}
 
 
 @pytest.mark.parametrize("engine", ["random", "tpe"])

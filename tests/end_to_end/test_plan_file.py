@@ -14,24 +14,27 @@ from tests.commands import Command, assert_refused, plan_of, said
 Place = tuple[str | int, ...]
 PLAN_EDITS: list[tuple[tuple[str | int, ...], Any, str]] = [
     (("wrkload",), 1, "did you mean 'workload'"),
-    (("schema_version",), "2", "schema_version"),
+    (("schema_version",), "1", "schema_version"),
     (("costs", "latency_s"), "fast", "costs.latency_s"),
     (("costs", "latency_s"), float("nan"), "costs.latency_s"),
     (("costs", "regime"), "lost", "costs.regime"),
-    (("decisions", "n_chips"), 65, "n_chips 65"),
-    (("decisions", "n_chips"), 0, "n_chips 0"),
-    (("decisions", "n_chips"), 10**30, "n_chips 1000"),
-    (("decisions", "n_chips"), "eight", "decisions.n_chips"),
-    (("decisions", "n_chips"), None, "decisions.n_chips"),
-    (("decisions", "n_chips"), "8", "decisions.n_chips"),
+    (("decisions", "values", "n_chips"), 65, "n_chips 65"),
+    (("decisions", "values", "n_chips"), 0, "n_chips 0"),
+    (("decisions", "values", "n_chips"), 10**30, "n_chips 1000"),
+    (("decisions", "values", "n_chips"), "eight", "decisions.values.n_chips"),
+    (("decisions", "values", "n_chips"), None, "decisions.values.n_chips"),
+    (("decisions", "values", "n_chips"), "8", "decisions.values.n_chips"),
     (("workload", "n_tokens"), "128", "workload.n_tokens"),
     (("accounting", "head"), "true", "accounting.head"),
     (("costs", "latency_s"), "0.001", "costs.latency_s"),
-    (("decisions", "group_sise"), 4, "did you mean 'group_size'"),
+    (("decisions", "values", "n_chips"), 8.0, "n_chips = '8.0' must be a whole number"),
+    (("decisions", "values", "group_sise"), 4, "did you mean 'group_size'"),
+    (("decisions", "value"), {}, "did you mean 'values'"),
+    (("decisions", "strategy"), "headwise", "plan plan.json: unknown strategy 'headwise'; did you mean"),
     (("workload", "n_tokens"), -1, "tokens -1"),
     (("workload", "request"), "encoder", "'encoder'"),
     (("accounting", "scope"), "blok", "accounting.scope"),
-    (("chips", 0, "heads"), "all", "chips.0.heads"),
+    (("chips", 0, "owns", "heads"), "all", "chips.0.owns.heads"),
     (("inputs", 0, "kind"), "modl", "inputs.0.kind"),
     (("inputs", 0, "data", "heads", "value"), 4, "model 'tinyllama-42m' are not those hashed"),
     (("inputs", 0, "sha256"), "0" * 64, "model 'tinyllama-42m' are not those hashed"),
@@ -46,7 +49,9 @@ CHANGES: list[tuple[Place, Callable[[Any], Any]]] = [
     (("costs", "l3_bytes"), lambda v: v * 2),
     (("costs", "regime"), lambda _: "streamed"),
     (("chips", 3, "kv_cache_bytes"), lambda v: v / 2),
-    (("schedule", "root"), lambda _: 1),
+    (("chips", 3, "owns", "heads", "first"), lambda v: v + 1),
+    (("synchronisations", 1, "times"), lambda v: v + 1),
+    (("synchronisations", 1, "legs", 0, "messages", 0, "sender"), lambda v: v + 1),
     (("rests_on", 0), lambda v: v.upper()),
     (("platform", "link"), lambda _: "spi"),
     (("generator",), lambda _: "dse 0.0.0"),
@@ -88,14 +93,15 @@ def test_plan_of_own_files_outlives_them(dse: Command, copy_of: Callable[..., st
     assert "exactly" in said(dse("evaluate", "--plan", folder / "plan.json"))
     plan = plan_of(folder / "plan.json")
     assert plan["workload"] == {"name": "stories260k.toml", "request": "prompt", "n_tokens": 9}
-    assert plan["schedule"]["synchronisations"][1]["times"] == 7
+    assert plan["synchronisations"][1]["times"] == 7
 
 
 @pytest.mark.parametrize("pick", ["knee", "min-latency", "min-energy", "min-edp", "min-chips", "0", "3"])
 def test_export_writes_the_plan_that_was_picked(dse: Command, run: Path, tmp_path: Path, pick: str) -> None:
     front = pd.read_csv(run / "pareto.csv")
     said(dse("export", run, "--pick", pick, "--out", "mine.json"))
-    costs = plan_of(tmp_path / "mine.json")["costs"] | plan_of(tmp_path / "mine.json")["decisions"]
+    plan = plan_of(tmp_path / "mine.json")
+    costs = plan["costs"] | plan["decisions"]["values"]
     if pick.isdigit():
         assert costs["latency_s"] == front["latency_s"][int(pick)]
     elif pick == "knee":
@@ -130,7 +136,7 @@ def test_edited_plan_is_refused(
     assert_refused(dse("evaluate", "--plan", "plan.json"), named)
 
 
-@pytest.mark.parametrize("key", ["costs", "schedule", "decisions", "inputs", "generator"])
+@pytest.mark.parametrize("key", ["costs", "synchronisations", "decisions", "inputs", "generator"])
 def test_plan_without_a_part_is_refused(dse: Command, run: Path, tmp_path: Path, key: str) -> None:
     plan = plan_of(run / "plan.json")
     del plan[key]

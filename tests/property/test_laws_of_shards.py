@@ -4,13 +4,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from costmodel import Costs, Plan, Plans, Platform, Workload, evaluate
+from costmodel import Plan, Plans, Platform, Workload, evaluate
+from costmodel.evaluate import Costing, held_bytes
 from costmodel.memory import Regime
+from costmodel.operators import Kind
 from costmodel.plan import MAX_CHIPS
-from costmodel.shards import Shards, assignment, balanced
+from costmodel.program import HALVES, Program
+from costmodel.shards import Extent, Shards, assignment, balanced
 from costmodel.strategies import head_wise
-from costmodel.workload import Kind, Model
-from tests.strategies import changed, plans, platforms, workloads
+from costmodel.workload import Model
+from tests.strategies import KERNEL_SETS, changed, costed, plans, platforms, workloads
 
 EVERY_N = np.arange(1, MAX_CHIPS + 1)
 
@@ -35,15 +38,25 @@ def dealt_heads(model: Model, n: int) -> list[tuple[int, int]]:
 
 def chips(shards: Shards, row: int, column: str) -> list[int]:
     """Give one entry a chip, in order."""
-    return np.repeat(getattr(shards, column)[row], shards.n_chips[row]).tolist()
+    entries = {"heads": shards.heads, "kv_heads": shards.kv_heads, **shards.units}[column]
+    return np.repeat(entries[:, row], shards.n_chips[:, row]).tolist()
+
+
+def cut(model: Model) -> Shards:
+    """Cut a model over every number of chips."""
+    return balanced(model, EVERY_N, head_wise.totals(model))
+
+
+def units(extent: Extent) -> range:
+    return range(extent.first, extent.first + extent.count)
 
 
 @given(workload=workloads())
 def test_classes_hold_what_dealing_unit_by_unit_gives_each_chip(workload: Workload) -> None:
     model = workload.model
-    shards = balanced(model, EVERY_N)
+    shards = cut(model)
     for row, n in enumerate(EVERY_N.tolist()):
-        assert shards.n_chips[row].sum() == n
+        assert shards.n_chips[:, row].sum() == n
         heads = list(zip(chips(shards, row, "heads"), chips(shards, row, "kv_heads"), strict=True))
         assert heads == dealt_heads(model, n)
         assert chips(shards, row, "ffn_columns") == deal(model.ffn, n)[::-1]
@@ -53,23 +66,24 @@ def test_classes_hold_what_dealing_unit_by_unit_gives_each_chip(workload: Worklo
 @given(workload=workloads())
 def test_heads_columns_and_rows_are_all_given_away_and_evenly(workload: Workload) -> None:
     model = workload.model
-    shards = balanced(model, EVERY_N)
+    shards = cut(model)
     totals = (("heads", model.heads), ("ffn_columns", model.ffn), ("vocabulary_rows", model.vocabulary))
     for column, total in totals:
-        assert (np.sum(getattr(shards, column) * shards.n_chips, axis=-1) == total).all()
-    for column in ("ffn_columns", "vocabulary_rows"):
-        assert (np.ptp(getattr(shards, column), axis=-1) <= 1).all()
+        units = shards.heads if column == "heads" else shards.units[column]
+        assert (shards.total(units) == total).all()
+    for units in shards.units.values():
+        assert (np.ptp(units, axis=0) <= 1).all()
     few = model.kv_heads >= EVERY_N
-    assert (np.ptp(shards.kv_heads[few], axis=-1) <= 1).all()
-    assert (np.sum(shards.kv_heads * shards.n_chips, axis=-1)[few] == model.kv_heads).all()
+    assert (np.ptp(shards.kv_heads[:, few], axis=0) <= 1).all()
+    assert (shards.total(shards.kv_heads)[few] == model.kv_heads).all()
 
 
 @given(workload=workloads())
 def test_a_class_without_chips_repeats_some_chip(workload: Workload) -> None:
-    shards = balanced(workload.model, EVERY_N)
-    columns = (shards.heads, shards.kv_heads, shards.ffn_columns, shards.vocabulary_rows)
-    held = np.stack(columns, axis=-1).tolist()
-    for row, counts in zip(held, shards.n_chips.tolist(), strict=True):
+    shards = cut(workload.model)
+    columns = (shards.heads, shards.kv_heads, *shards.units.values())
+    held = np.swapaxes(np.stack(columns, axis=-1), 0, 1).tolist()
+    for row, counts in zip(held, shards.n_chips.T.tolist(), strict=True):
         present = [entry for entry, count in zip(row, counts, strict=True) if count]
         assert all(entry in present for entry in row)
 
@@ -77,96 +91,111 @@ def test_a_class_without_chips_repeats_some_chip(workload: Workload) -> None:
 @given(workload=workloads())
 def test_the_unit_by_unit_assignment_agrees_with_the_classes(workload: Workload) -> None:
     model = workload.model
-    shards = balanced(model, EVERY_N)
+    shards = cut(model)
     for row, n in enumerate(EVERY_N.tolist()):
-        shares = assignment(model, n)
-        assert sorted(h for share in shares for h in share.heads) == list(range(model.heads))
-        assert {h // (model.heads // model.kv_heads) for share in shares for h in share.heads} == {
-            kv for share in shares for kv in share.kv_heads
-        }
-        assert [len(share.heads) for share in shares] == chips(shards, row, "heads")
-        assert [len(share.kv_heads) for share in shares] == chips(shards, row, "kv_heads")
+        shares = assignment(model, n, head_wise.totals(model))
+        assert sorted(h for share in shares for h in units(share.heads)) == list(range(model.heads))
+        for share in shares:
+            kv_heads = {h // (model.heads // model.kv_heads) for h in units(share.heads)}
+            assert kv_heads == set(units(share.kv_heads))
+        assert [share.heads.count for share in shares] == chips(shards, row, "heads")
+        assert [share.kv_heads.count for share in shares] == chips(shards, row, "kv_heads")
         for column, total in (("ffn_columns", model.ffn), ("vocabulary_rows", model.vocabulary)):
-            ranges = [getattr(share, column) for share in shares]
-            assert [count for _, count in ranges] == chips(shards, row, column)
-            assert [unit for first, count in ranges for unit in range(first, first + count)] == list(
-                range(total)
-            )
+            extents = [share.units[column] for share in shares]
+            assert [extent.count for extent in extents] == chips(shards, row, column)
+            assert [unit for extent in extents for unit in units(extent)] == list(range(total))
+
+
+def repeated_weights(model: Model) -> np.ndarray:
+    """Weights of key and value heads that more than one chip holds."""
+    kv_held = np.array([sum(kv for _, kv in dealt_heads(model, n)) for n in EVERY_N.tolist()])
+    return 2 * (kv_held - model.kv_heads) * model.head_size * model.embedding
+
+
+def every_program(workload: Workload) -> Program:
+    """Write head-wise plans for every number of chips."""
+    batch = Plans.of(Plan(strategy="head_wise", n_chips=n) for n in EVERY_N.tolist())
+    return costed(workload, KERNEL_SETS["date2025"], batch).program
 
 
 @given(workload=workloads())
 def test_weights_of_all_shards_are_the_model_and_the_repeated_kv_heads(workload: Workload) -> None:
-    model = workload.model
-    shards = balanced(model, EVERY_N)
-    held = np.sum(sum(head_wise.matrices(workload, shards).values()) * shards.n_chips, axis=-1)
-    kv_held = np.array([sum(kv for _, kv in dealt_heads(model, n)) for n in EVERY_N.tolist()])
-    repeated = 2 * (kv_held - model.kv_heads) * model.head_size * model.embedding
+    model, program = workload.model, every_program(workload)
+    held = sum(np.sum(program.chips * held_bytes([program.part(half)]), axis=0) for half in HALVES)
+    repeated = repeated_weights(model)
     assert (repeated[model.kv_heads >= EVERY_N] == 0).all()
     assert held.tolist() == ((model.block_weights + repeated) * model.weight_bytes).tolist()
 
 
 @given(workload=workloads())
 def test_macs_of_all_shards_are_the_model_and_the_repeated_kv_heads(workload: Workload) -> None:
-    model, s = workload.model, workload.rows
-    shards = balanced(model, EVERY_N)
+    model, s, program = workload.model, workload.rows, every_program(workload)
     done = np.zeros(len(EVERY_N))
-    phases = head_wise.block(workload, shards, Plans.of(Plan(n_chips=n) for n in EVERY_N.tolist()))
-    for operator in (operator for phase in phases for operator in phase.shard):
-        done = done + np.sum(operator.macs * shards.n_chips, axis=-1)
-    kv_held = np.array([sum(kv for _, kv in dealt_heads(model, n)) for n in EVERY_N.tolist()])
-    repeated = 2 * (kv_held - model.kv_heads) * model.head_size * model.embedding
+    for operator in (o for half in HALVES for step in program.part(half).steps for o in step.work):
+        done = done + np.sum(operator.macs * program.chips, axis=0)
     scores_and_values = 2 * workload.context * model.heads * model.head_size
-    assert done.tolist() == (s * (model.block_weights + repeated + scores_and_values)).tolist()
+    expected = s * (model.block_weights + repeated_weights(model) + scores_and_values)
+    assert done.tolist() == expected.tolist()
 
 
 @given(workload=workloads())
 def test_each_row_of_the_lm_head_is_multiplied_on_one_chip(workload: Workload) -> None:
-    shards = balanced(workload.model, EVERY_N)
-    (head,) = [o for o in head_wise.vocabulary(workload, shards)[1].shard if o.kind is Kind.MATMUL]
-    done = np.sum(head.macs * shards.n_chips, axis=-1)
+    program = every_program(workload)
+    (step,) = program.part("head").steps
+    (head,) = [o for o in step.work if o.kind is Kind.MATMUL]
+    done = np.sum(head.macs * program.chips, axis=0)
     assert (done == workload.model.vocabulary * workload.model.embedding).all()
 
 
-def block_bytes(costs: Costs, workload: Workload) -> tuple[np.ndarray, np.ndarray]:
+def block_bytes(found: Costing, workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     """Bytes of a block's weights and of its keys and values, by class."""
-    model, shards = workload.model, costs.shards
-    weights = np.asarray(sum(head_wise.matrices(workload, shards).values()))
-    return weights, 2 * shards.kv_heads * model.head_size * model.activation_bytes * workload.cached_tokens
+    halves = [found.program.part(half) for half in HALVES]
+    classes = np.zeros(found.program.chips.shape)
+    cache = sum((part.cache_token_bytes for part in halves), classes) * workload.cached_tokens
+    return held_bytes(halves) + classes, cache
+
+
+def activation_peak(found: Costing) -> np.ndarray:
+    """Most activation bytes alive at once on each class of chips, of all parts."""
+    return np.max(
+        [part.activation_peak_bytes + np.zeros(found.program.chips.shape) for part in found.program.parts],
+        axis=0,
+    )
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_a_block_loads_each_byte_once_or_once_a_row_tile(
     workload: Workload, platform: Platform, batch: Plans
 ) -> None:
-    costs = evaluate(workload, platform, batch)
-    weights, cache = block_bytes(costs, workload)
+    found = costed(workload, platform, batch)
+    weights, cache = block_bytes(found, workload)
     read = cache if workload.reads_cache else 0 * cache
     tiles = -(-workload.rows // platform.kernels.row_tile)
-    spilled = np.maximum(costs.activation_peak_bytes - platform.mcu.l2.usable_bytes, 0)
+    spilled = np.maximum(activation_peak(found) - platform.mcu.l2.usable_bytes, 0)
     due = [0 * weights, weights + read, weights * tiles + read + 2 * spilled]
-    moved = costs.placement.block_exposed + costs.placement.block_prefetched
-    np.testing.assert_allclose(moved, np.choose(costs.placement.regime, due), rtol=1e-12)
-    assert (costs.placement.block_prefetched[costs.placement.regime != Regime.PREFETCHED] == 0).all()
+    moved = found.placement.block_exposed + found.placement.block_prefetched
+    np.testing.assert_allclose(moved, np.choose(found.placement.regime, due), rtol=1e-12)
+    assert (found.placement.block_prefetched[found.placement.regime != Regime.PREFETCHED] == 0).all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_a_chip_that_does_not_hold_its_blocks_stores_new_keys_and_values(
     workload: Workload, platform: Platform, batch: Plans
 ) -> None:
-    costs = evaluate(workload, platform, batch)
-    _, cache = block_bytes(costs, workload)
+    found = costed(workload, platform, batch)
+    _, cache = block_bytes(found, workload)
     new = cache * workload.rows / max(workload.cached_tokens, 1)
-    resident = costs.placement.regime == Regime.RESIDENT
-    np.testing.assert_allclose(costs.placement.block_stored, np.where(resident, 0, new), rtol=1e-12)
+    resident = found.placement.regime == Regime.RESIDENT
+    np.testing.assert_allclose(found.placement.block_stored, np.where(resident, 0, new), rtol=1e-12)
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_the_lm_head_stays_or_is_loaded_once(workload: Workload, platform: Platform, batch: Plans) -> None:
-    costs = evaluate(workload, platform, batch)
-    head = costs.shards.vocabulary_rows * workload.model.embedding * workload.model.weight_bytes
-    loaded = costs.placement.head_traffic
+    found = costed(workload, platform, batch)
+    head = held_bytes([found.program.part("head")]) + np.zeros(found.program.chips.shape)
+    loaded = found.placement.head_traffic
     assert (np.isclose(loaded, head, rtol=1e-12, atol=0) | (loaded == 0)).all()
-    off_chip = costs.placement.regime != Regime.RESIDENT
+    off_chip = found.placement.regime != Regime.RESIDENT
     np.testing.assert_allclose(loaded[off_chip], head[off_chip], rtol=1e-12)
 
 
@@ -174,32 +203,34 @@ def test_the_lm_head_stays_or_is_loaded_once(workload: Workload, platform: Platf
 def test_what_a_chip_holds_in_l2_is_no_more_than_is_usable(
     workload: Workload, platform: Platform, batch: Plans
 ) -> None:
-    costs = evaluate(workload, platform, batch)
-    assert (costs.placement.l2 <= platform.mcu.l2.usable_bytes).all()
-    assert (costs.l2_footprint_bytes == np.max(costs.placement.l2, axis=-1)).all()
+    found = costed(workload, platform, batch)
+    assert (found.placement.l2 <= platform.mcu.l2.usable_bytes).all()
+    assert (found.costs.l2_footprint_bytes == np.max(found.placement.l2, axis=0)).all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_what_is_prefetched_fits_beside_the_running_block_and_its_activations(
     workload: Workload, platform: Platform, batch: Plans
 ) -> None:
-    costs = evaluate(workload, platform, batch)
-    weights, cache = block_bytes(costs, workload)
-    running = weights + (cache if workload.reads_cache else 0) + costs.activation_peak_bytes
-    found, room = costs.placement, platform.mcu.l2.usable_bytes
-    ahead = np.maximum(found.block_prefetched, found.head_prefetched)
-    held = np.where(found.regime == Regime.PREFETCHED, running + ahead, 0)
+    found = costed(workload, platform, batch)
+    weights, cache = block_bytes(found, workload)
+    running = weights + (cache if workload.reads_cache else 0) + activation_peak(found)
+    placement, room = found.placement, platform.mcu.l2.usable_bytes
+    ahead = np.maximum(placement.block_prefetched, placement.head_prefetched)
+    held = np.where(placement.regime == Regime.PREFETCHED, running + ahead, 0)
     assert (held <= room * (1 + 1e-12)).all()
-    assert ((running > room) == (found.regime == Regime.STREAMED))[found.regime != Regime.RESIDENT].all()
+    assert ((running > room) == (placement.regime == Regime.STREAMED))[
+        placement.regime != Regime.RESIDENT
+    ].all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_what_l2_does_not_hold_l3_does(workload: Workload, platform: Platform, batch: Plans) -> None:
-    costs = evaluate(workload, platform, batch)
-    blocks = workload.model.layers * np.add(*block_bytes(costs, workload))
-    resident = costs.placement.regime == Regime.RESIDENT
-    assert (costs.placement.l2 >= np.where(resident, blocks + costs.activation_peak_bytes, 0)).all()
-    assert (costs.placement.l3 >= np.where(resident, 0, blocks)).all()
+    found = costed(workload, platform, batch)
+    blocks = workload.model.layers * np.add(*block_bytes(found, workload))
+    resident = found.placement.regime == Regime.RESIDENT
+    assert (found.placement.l2 >= np.where(resident, blocks + activation_peak(found), 0)).all()
+    assert (found.placement.l3 >= np.where(resident, 0, blocks)).all()
 
 
 @settings(max_examples=150)
@@ -208,7 +239,7 @@ def test_more_chips_never_give_a_worse_regime_without_shared_kv_heads(
     workload: Workload, platform: Platform
 ) -> None:
     # From one chip to two, a buffer for arriving partial sums is added.
-    batch = Plans.of(Plan(n_chips=n) for n in range(2, MAX_CHIPS + 1))
+    batch = Plans.of(Plan(strategy="head_wise", n_chips=n) for n in range(2, MAX_CHIPS + 1))
     assert (np.diff(evaluate(workload, platform, batch).regime) <= 0).all()
 
 
@@ -217,7 +248,7 @@ def test_more_chips_never_give_a_worse_regime_without_shared_kv_heads(
 def test_a_larger_l2_never_gives_a_worse_regime(
     workload: Workload, platform: Platform, larger: float
 ) -> None:
-    batch = Plans.of(Plan(n_chips=n) for n in range(1, MAX_CHIPS + 1))
+    batch = Plans.of(Plan(strategy="head_wise", n_chips=n) for n in range(1, MAX_CHIPS + 1))
     grown = changed(platform, l2={"size_bytes": larger * platform.mcu.l2.size_bytes})
     before, after = (evaluate(workload, p, batch).regime for p in (platform, grown))
     assert (after <= before).all()

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, evaluate, load_workload
-from costmodel.collectives import hierarchy, tree_bytes, tree_s
-from costmodel.compute import accumulate_s, narrow_s, root_s
-from costmodel.hardware import Link
-from costmodel.links import message_s
+from costmodel.collectives import COLLECTIVES, Delivery
+from costmodel.compute import alone_s
+from costmodel.media import PointToPoint
+from costmodel.program import Exchange
 from costmodel.strategies import head_wise
 from costmodel.streaming import WARM, Timeline
+from costmodel.trees import hierarchy
 from tests.strategies import KERNEL_SETS
 
 MESSAGE_S, ADDING_S, PAYLOAD = 3.0, 5.0, 40
@@ -75,7 +76,7 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def link() -> Link:
+def link() -> PointToPoint:
     """Give a link whose message of PAYLOAD bytes takes exactly MESSAGE_S."""
     return LINK.model_copy(
         update={
@@ -87,36 +88,42 @@ def link() -> Link:
     )
 
 
-def test_the_link_of_the_simulation_has_packets_headers_and_latency(link: Link) -> None:
-    assert message_s(link, PAYLOAD) == MESSAGE_S == 2 + (40 + 3 * 8) / 64
+def test_the_link_of_the_simulation_has_packets_headers_and_latency(link: PointToPoint) -> None:
+    assert link.message_s(PAYLOAD) == MESSAGE_S == 2 + (40 + 3 * 8) / 64
 
 
-def test_reduce_takes_as_long_as_its_simulation(link: Link) -> None:
+def delivered(link: PointToPoint) -> Delivery:
+    """Deliver a reduction and a broadcast of PAYLOAD bytes over every tree."""
     n, group = np.array(TREES).T
-    closed = tree_s(link, hierarchy(n, group), PAYLOAD)
+    exchange = Exchange(kind="reduce_broadcast", sent_bytes=PAYLOAD, returned_bytes=PAYLOAD, group_size=group)
+    return COLLECTIVES["reduce_broadcast", "point_to_point"].cost(link, exchange, n[None])
+
+
+def test_reduce_takes_as_long_as_its_simulation(link: PointToPoint) -> None:
+    closed = delivered(link).legs[0].seconds
     done = [run(messages_up(*tree), tree[0], MESSAGE_S) for tree in TREES]
     assert closed.tolist() == [max(clock) for clock in done]
     assert closed.tolist() == [clock[0] for clock in done], "the root is the last to be done"
 
 
-def test_reduce_with_adding_takes_as_long_as_its_simulation(link: Link) -> None:
-    n, group = np.array(TREES).T
-    shape = hierarchy(n, group)
-    closed = tree_s(link, shape, PAYLOAD) + shape.hops * ADDING_S
+def test_reduce_with_adding_takes_as_long_as_its_simulation(link: PointToPoint) -> None:
+    found = delivered(link)
+    closed = found.legs[0].seconds + found.merge_hops * ADDING_S
     assert closed.tolist() == [max(run(messages_up(*tree), tree[0], MESSAGE_S, ADDING_S)) for tree in TREES]
 
 
-def test_broadcast_takes_as_long_as_its_simulation(link: Link) -> None:
-    n, group = np.array(TREES).T
-    closed = tree_s(link, hierarchy(n, group), PAYLOAD)
+def test_broadcast_takes_as_long_as_its_simulation(link: PointToPoint) -> None:
+    closed = delivered(link).legs[1].seconds
     assert closed.tolist() == [max(run(messages_down(*tree), tree[0], MESSAGE_S)) for tree in TREES]
 
 
-def test_tree_moves_as_many_bytes_as_its_simulation(link: Link) -> None:
+def test_tree_moves_as_many_bytes_as_its_simulation(link: PointToPoint) -> None:
     n, _ = np.array(TREES).T
     assert [len(messages_up(*tree)) for tree in TREES] == (n - 1).tolist()
     sent = [sum(PAYLOAD + 3 * 8 for _ in messages_up(*tree)) for tree in TREES]
-    assert tree_bytes(link, n, PAYLOAD).tolist() == sent
+    for leg in delivered(link).legs:
+        assert leg.traffic.wire_bytes.tolist() == sent
+        assert leg.traffic.messages.tolist() == (n - 1).tolist()
 
 
 def test_depth_is_the_number_of_times_that_leaders_regroup() -> None:
@@ -135,15 +142,18 @@ def test_relays_are_the_messages_whose_sender_has_added_to_its_sum() -> None:
 
 def simulated_synchronisation_s(tree: tuple[int, int]) -> tuple[float, float]:
     """Simulate a reduction, the root's work and a broadcast; with and without narrowing by leaders."""
-    adding, narrowing = accumulate_s(TIMED, 512), narrow_s(TIMED, 512)
-    message = message_s(TIMED.link, 512)
-    rest = root_s(TIMED, head_wise.root_work(TINY)) + max(run(messages_down(*tree), tree[0], message))
+    narrow = head_wise.narrow(TINY, Plans.of([Plan(strategy="head_wise", n_chips=2)]))
+    adding, narrowing = (
+        alone_s(TIMED, [operator]).item() for operator in (head_wise.accumulate(TINY), narrow)
+    )
+    message = TIMED.link.message_s(512)
+    rest = alone_s(TIMED, head_wise.root_work(TINY)) + max(run(messages_down(*tree), tree[0], message))
     with_it, without = (max(run(messages_up(*tree), tree[0], message, adding, x)) for x in (narrowing, 0.0))
     return with_it + rest, without + rest
 
 
 def test_both_synchronisations_of_a_block_take_as_long_as_their_simulation() -> None:
-    batch = Plans.of(Plan(n_chips=n, group_size=group) for n, group in TREES)
+    batch = Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=group) for n, group in TREES)
     costs = evaluate(TINY, TIMED, batch, Accounting(scope="block"))
     closed = costs.latency_by_cause_s["root"] + costs.latency_by_cause_s["link"]
     simulated, without = 2 * np.array([simulated_synchronisation_s(tree) for tree in TREES]).T

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from costmodel import Platform
-from costmodel.collectives import hierarchy, tree_bytes, tree_s
+from costmodel.collectives import collective
+from costmodel.errors import ParameterError
+from costmodel.program import Exchange
+from costmodel.trees import hierarchy
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,18 @@ def test_trees_of_a_batch_do_not_touch_its_arrays() -> None:
 
 def test_time_follows_hops_and_bytes_follow_chips(siracusa: Platform) -> None:
     n = np.array([1, 8])
-    shape = hierarchy(n, np.array([4, 4]))
+    exchange = Exchange(
+        kind="reduce_broadcast", sent_bytes=512.0, returned_bytes=512.0, group_size=np.array([4, 4])
+    )
+    found = collective(exchange, siracusa.link).cost(siracusa.link, exchange, n[None])
     message = 0.5e-6 + 518 / 0.5e9
-    np.testing.assert_allclose(tree_s(siracusa.link, shape, 512), [0, 4 * message], rtol=1e-14)
-    assert tree_bytes(siracusa.link, n, 512).tolist() == [0, 7 * 518]
+    assert [leg.name for leg in found.legs] == ["reduce", "broadcast"]
+    for leg in found.legs:
+        np.testing.assert_allclose(leg.seconds, [0, 4 * message], rtol=1e-14)
+        assert leg.traffic.wire_bytes.tolist() == [0, 7 * 518]
+
+
+def test_an_exchange_that_no_one_has_written_for_a_medium_is_refused(siracusa: Platform) -> None:
+    smoke = siracusa.link.model_copy(update={"medium": "smoke"})
+    with pytest.raises(ParameterError, match="no collective 'gather' is known on medium 'smoke'"):
+        collective(Exchange(kind="gather", sent_bytes=1.0), smoke)

@@ -1,7 +1,7 @@
 import pytest
 
 from costmodel import Platform, compute
-from costmodel.workload import Kind, Operator
+from costmodel.operators import Kind, Operator
 from tests.strategies import changed
 
 WORK = [
@@ -15,12 +15,16 @@ def test_seconds_are_cycles_over_the_clock(siracusa: Platform, simulated: Platfo
     for platform in (siracusa, simulated):
         halved = changed(platform, mcu={"clock_hz": 2.5e8})
         assert compute.shard_s(halved, WORK) == 2 * compute.shard_s(platform, WORK) > 0
-        assert compute.root_s(halved, WORK[1:]) == 2 * compute.root_s(platform, WORK[1:])
-        assert compute.accumulate_s(halved, 512) == 2 * compute.accumulate_s(platform, 512)
-        assert compute.narrow_s(halved, 512) == 2 * compute.narrow_s(platform, 512)
+        assert compute.alone_s(halved, WORK[1:]) == 2 * compute.alone_s(platform, WORK[1:])
     assert compute.shard_s(siracusa, WORK) == pytest.approx(40 * 64 * 32 / 7.95 / 5e8, rel=1e-14)
-    assert compute.root_s(simulated, WORK[1:]) > 0
-    assert compute.narrow_s(simulated, 512) > compute.accumulate_s(simulated, 512) > 0
+    assert compute.alone_s(simulated, WORK[1:]) > 0
+
+
+def test_work_of_no_size_takes_a_chip_that_others_wait_for_no_time(simulated: Platform) -> None:
+    none = Operator(kind=Kind.REQUANTISE, name="x", rows=1, columns=0)
+    some = Operator(kind=Kind.REQUANTISE, name="x", rows=1, columns=1)
+    assert compute.alone_s(simulated, [none]) == 0 < compute.alone_s(simulated, [some])
+    assert compute.alone_s(simulated, [none, some]) == compute.alone_s(simulated, [some])
 
 
 def test_power_is_that_of_the_busy_cores(siracusa: Platform, simulated: Platform) -> None:

@@ -5,7 +5,7 @@ from costmodel import Accounting, Plan, Plans, Platform, Violation, Workload, ev
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from tests.strategies import changed
 
-BOTH = Plans.of([Plan(n_chips=1), Plan(n_chips=8)])
+BOTH = Plans.of([Plan(strategy="head_wise", n_chips=1), Plan(strategy="head_wise", n_chips=8)])
 
 
 def test_a_violation_says_resource_demand_and_limit() -> None:
@@ -55,8 +55,10 @@ def test_throughput_counts_all_tokens_of_an_inference(siracusa: Platform, tokens
 
 def test_chips_that_need_l3_and_a_head_that_comes_from_it_are_told(siracusa: Platform) -> None:
     workload = load_workload("stories15m")
-    costs = evaluate(workload, siracusa, Plans.of(Plan(n_chips=n) for n in (1, 8, 64)))
+    costs = evaluate(workload, siracusa, Plans.of(Plan(strategy="head_wise", n_chips=n) for n in (1, 8, 64)))
     assert costs.n_chips_with_l3.tolist() == [1, 6, 0]  # two of eight chips have no head
     assert costs.head_from_l3.tolist() == [True, True, False]
-    blocks = evaluate(workload, siracusa, Plans.of([Plan(n_chips=1)]), Accounting(head=False))
+    blocks = evaluate(
+        workload, siracusa, Plans.of([Plan(strategy="head_wise", n_chips=1)]), Accounting(head=False)
+    )
     assert (blocks.n_chips_with_l3.tolist(), blocks.head_from_l3.tolist()) == ([1], [False])

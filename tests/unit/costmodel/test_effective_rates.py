@@ -3,7 +3,7 @@ import pytest
 
 from costmodel import Platform
 from costmodel import effective_rates as rates
-from costmodel.workload import Kind, Operator
+from costmodel.operators import Kind, Operator
 
 
 def operator(kind: Kind, rows: int, columns: int = 512, depth: int = 512) -> Operator:
@@ -20,9 +20,15 @@ def test_one_row_goes_at_the_gemv_rate_and_more_at_the_gemm_rate(
 
 
 def test_products_add_up_and_all_else_is_inside_the_rates(siracusa: Platform) -> None:
-    work = [operator(kind, 1) for kind in Kind]
+    work = [operator(kind, 1) for kind in Kind if kind is not Kind.NORM]
     once = rates.shard_cycles(siracusa.kernels, siracusa.mcu, [operator(Kind.MATMUL, 1)])
     assert rates.shard_cycles(siracusa.kernels, siracusa.mcu, work) == 2 * once
+
+
+def test_a_norm_on_every_chip_takes_as_long_as_on_the_root(siracusa: Platform) -> None:
+    norm = [operator(Kind.NORM, 9)]
+    cycles = rates.shard_cycles(siracusa.kernels, siracusa.mcu, norm)
+    assert cycles == rates.alone_cycles(siracusa.kernels, siracusa.mcu, norm) == 2 * 512 * 60.6
 
 
 def test_shards_of_a_batch_go_by_their_own_columns(siracusa: Platform) -> None:
@@ -33,13 +39,13 @@ def test_shards_of_a_batch_go_by_their_own_columns(siracusa: Platform) -> None:
 @pytest.mark.parametrize(("rows", "rows_a_core"), [(1, 1), (8, 1), (9, 2), (268, 34)])
 def test_the_root_keeps_each_row_on_one_core(siracusa: Platform, rows: int, rows_a_core: int) -> None:
     work = [operator(Kind.REQUANTISE, rows), operator(Kind.ADD, rows), operator(Kind.NORM, rows)]
-    cycles = rates.root_cycles(siracusa.kernels, siracusa.mcu, work)
+    cycles = rates.alone_cycles(siracusa.kernels, siracusa.mcu, work)
     assert cycles == pytest.approx(rows_a_core * 512 * 60.6, rel=1e-14)
 
 
 def test_adding_and_narrowing_partial_sums_is_inside_the_cost_of_the_root(siracusa: Platform) -> None:
-    assert rates.narrow_cycles(siracusa.kernels, siracusa.mcu, 512) == 0
-    assert rates.accumulate_cycles(siracusa.kernels, siracusa.mcu, 512) == 0
+    for kind in (Kind.REQUANTISE, Kind.ACCUMULATE):
+        assert rates.alone_cycles(siracusa.kernels, siracusa.mcu, [operator(kind, 1)]) == 0
 
 
 @pytest.mark.parametrize(("rows", "cores"), [(1, 1), (7, 7), (8, 8), (300, 8)])

@@ -5,10 +5,10 @@ from costmodel import Accounting, Plan, Plans, Platform, evaluate, load_workload
 from costmodel.errors import UsageError
 from costmodel.memory import Regime
 from costmodel.parameters import built_in_names
-from tests.strategies import KERNEL_SETS, changed
+from tests.strategies import KERNEL_SETS, changed, costed
 
 TINY = load_workload("tinyllama-42m")
-ONE, EIGHT = (Plans.of([Plan(n_chips=n)]) for n in (1, 8))
+ONE, EIGHT, SIXTEEN = (Plans.of([Plan(strategy="head_wise", n_chips=n)]) for n in (1, 8, 16))
 BLOCK = 3_145_728  # weights of a block
 CACHE = 2 * 128 * 512  # keys and values of its context
 HZ, L3_B_PER_S = 5e8, 2.96e8
@@ -54,7 +54,7 @@ def test_eight_chips_prefetch_theirs(siracusa: Platform) -> None:
     assert steady.latency_s == pytest.approx([load_s], rel=1e-12)
     assert steady.on_chip_s == pytest.approx([on_chip_s], rel=1e-12)
     assert steady.prefetch_s == pytest.approx([load_s], rel=1e-12)
-    assert (hidden.link_messages, hidden.link_bytes, hidden.depth) == (28, 28 * 518, 2)
+    assert (hidden.link_messages, hidden.link_bytes) == (28, 28 * 518)
     assert hidden.l3_bytes == BLOCK + CACHE + 1024
 
 
@@ -93,11 +93,12 @@ def test_a_resident_model_loads_nothing(siracusa: Platform) -> None:
 def test_resident_blocks_leave_the_head_the_time_of_all_of_them(siracusa: Platform, slower: int) -> None:
     bandwidth = L3_B_PER_S / slower
     roomy = changed(siracusa, l2={"size_bytes": 2.8e6}, l3={"bandwidth_bytes_per_s": bandwidth})
-    costs = evaluate(TINY, roomy, Plans.of([Plan(n_chips=16)]))
+    costs = evaluate(TINY, roomy, SIXTEEN)
     assert costs.regime == Regime.RESIDENT
-    fullest = np.argmax(costs.placement.head_exposed[0])
-    ahead_s = costs.placement.head_prefetched[0, fullest] / bandwidth
-    exposed_s = costs.placement.head_exposed[0, fullest] / bandwidth
+    placement = costed(TINY, roomy, SIXTEEN).placement
+    fullest = np.argmax(placement.head_exposed[:, 0])
+    ahead_s = placement.head_prefetched[fullest, 0] / bandwidth
+    exposed_s = placement.head_exposed[fullest, 0] / bandwidth
     assert ahead_s > costs.on_chip_s[0]
     late_s = ahead_s - 8 * costs.on_chip_s[0]
     assert (late_s > 0) == (slower > 1)
@@ -109,11 +110,13 @@ def test_resident_blocks_leave_the_head_the_time_of_all_of_them(siracusa: Platfo
 def test_chips_of_unequal_shares_wait_for_the_latest_and_not_for_each_in_turn(
     siracusa: Platform, n_chips: int
 ) -> None:
-    costs = evaluate(TINY, siracusa, Plans.of([Plan(n_chips=n_chips)]), Accounting(scope="block"))
+    plan = Plans.of([Plan(strategy="head_wise", n_chips=n_chips)])
+    found = costed(TINY, siracusa, plan, Accounting(scope="block"))
+    costs, placement = found.costs, found.placement
     exposed, ahead = (
-        getattr(costs.placement, f"block_{part}")[0] / L3_B_PER_S for part in ("exposed", "prefetched")
+        getattr(placement, f"block_{part}")[:, 0] / L3_B_PER_S for part in ("exposed", "prefetched")
     )
-    stored = costs.placement.block_stored[0] / L3_B_PER_S
+    stored = placement.block_stored[:, 0] / L3_B_PER_S
     late = [e + max(a + s - costs.on_chip_s[0], 0) for e, a, s in zip(exposed, ahead, stored, strict=True)]
     assert costs.latency_by_cause_s["l3"] == pytest.approx([max(late)], rel=1e-12)
 
@@ -161,10 +164,27 @@ def test_rows_beyond_a_tile_read_streamed_weights_again(siracusa: Platform) -> N
 @pytest.mark.parametrize("model", [m for m in built_in_names("model") if m != "stories260k"])
 @pytest.mark.parametrize("kernels", KERNEL_SETS)
 def test_more_chips_never_give_a_worse_regime(model: str, kernels: str) -> None:
-    batch = Plans.of(Plan(n_chips=n, group_size=g) for g in (2, 4, 64) for n in range(1, 65))
+    batch = Plans.of(
+        Plan(strategy="head_wise", n_chips=n, group_size=g) for g in (2, 4, 64) for n in range(1, 65)
+    )
     for request in load_workload(model).model.requests:
         regime = evaluate(load_workload(model, request), KERNEL_SETS[kernels], batch).regime
         assert (np.diff(regime.reshape(3, 64), axis=-1) <= 0).all()
+
+
+@pytest.mark.parametrize("kernels", KERNEL_SETS)
+def test_halves_of_a_block_take_together_what_the_block_takes(kernels: str) -> None:
+    block, attention, mlp = (
+        evaluate(TINY, KERNEL_SETS[kernels], EIGHT, Accounting(scope=scope, prefetch="hidden"))
+        for scope in ("block", "attention", "mlp")
+    )
+    for cause in ("compute", "root", "link"):
+        halves = attention.latency_by_cause_s[cause] + mlp.latency_by_cause_s[cause]
+        assert halves == pytest.approx(block.latency_by_cause_s[cause], rel=1e-12)
+    # A model of halves alone holds fewer weights: here they stay on chip.
+    assert (attention.regime, block.regime) == (Regime.RESIDENT, Regime.PREFETCHED)
+    assert attention.l2_footprint_bytes > 8 * 4 * 512 * 64
+    assert attention.link_messages + mlp.link_messages == block.link_messages
 
 
 @pytest.mark.parametrize("counted", [{"scope": "blok"}, {"prefetch": "stedy"}])
@@ -179,7 +199,7 @@ def test_a_batch_of_no_plans_costs_nothing(siracusa: Platform) -> None:
 
 @pytest.mark.parametrize("n_chips", [1, 2, 8, 64])
 def test_more_tokens_of_a_prompt_never_take_less_at_effective_rates(siracusa: Platform, n_chips: int) -> None:
-    plan = Plans.of([Plan(n_chips=n_chips)])
+    plan = Plans.of([Plan(strategy="head_wise", n_chips=n_chips)])
     workloads = (load_workload("tinyllama-42m", "prompt", n) for n in range(1, 40))
     latency = [float(evaluate(w, siracusa, plan).latency_s[0]) for w in workloads]
     assert latency == sorted(latency)

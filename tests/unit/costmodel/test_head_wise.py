@@ -4,25 +4,34 @@ import numpy as np
 import pytest
 
 from costmodel import Plan, Plans, Workload, load_workload
-from costmodel.shards import balanced
+from costmodel.operators import Kind
+from costmodel.program import AROUND, HALVES, Exchange, Program, Step
 from costmodel.strategies import head_wise
-from costmodel.workload import Kind
+from tests.strategies import KERNEL_SETS
 
-EIGHT = Plans.of([Plan(n_chips=8, partial_sum_bits=16)])
+EIGHT = Plans.of([Plan(strategy="head_wise", n_chips=8, partial_sum_bits=16)])
 
 
-def block(workload: Workload, plans: Plans = EIGHT) -> list[head_wise.Phase]:
-    return head_wise.block(workload, balanced(workload.model, plans.n_chips), plans)
+def program(workload: Workload, plans: Plans = EIGHT) -> Program:
+    return head_wise.program(workload, KERNEL_SETS["date2025"], plans)
+
+
+def block(workload: Workload, plans: Plans = EIGHT) -> list[tuple[Step, Exchange]]:
+    """Steps of both halves, with the exchange that ends each."""
+    steps = [step for half in HALVES for step in program(workload, plans).part(half).steps]
+    return [(step, step.exchange) for step in steps if step.exchange is not None]
 
 
 def test_a_block_synchronises_after_attention_and_after_ffn(tinyllama: Workload) -> None:
-    phases = block(tinyllama)
-    assert [phase.name for phase in phases] == ["attention", "ffn"]
-    for phase in phases:
-        assert phase.up_bytes.tolist() == [1024]
-        assert (phase.down_bytes, phase.sum_elements) == (512, 512)
-        assert [o.kind for o in phase.root] == [Kind.REQUANTISE, Kind.ADD, Kind.NORM]
-        assert [o.name for o in (phase.shard[0], *phase.shard[-2:])] == [
+    found = block(tinyllama)
+    assert [step.name for step, _ in found] == ["attention", "mlp"]
+    for step, exchange in found:
+        assert exchange.kind == "reduce_broadcast"
+        assert np.ravel(exchange.sent_bytes).tolist() == [1024]
+        assert exchange.returned_bytes == 512
+        assert [(o.kind, o.elements) for o in exchange.merge] == [(Kind.ACCUMULATE, 512)]
+        assert [o.kind for o in exchange.root] == [Kind.REQUANTISE, Kind.ADD, Kind.NORM]
+        assert [o.name for o in (step.work[0], *step.work[-2:])] == [
             "input to L1",
             "narrow partial sum",
             "partial sum to L2",
@@ -32,11 +41,11 @@ def test_a_block_synchronises_after_attention_and_after_ffn(tinyllama: Workload)
 def test_partial_sums_travel_at_their_width_and_results_at_that_of_activations() -> None:
     workload = load_workload("tinyllama-42m", "prompt")
     wide = replace(workload, model=workload.model.model_copy(update={"activation_bits": 16}))
-    plans = Plans.of(Plan(n_chips=8, partial_sum_bits=bits) for bits in (8, 16, 32))
-    for phase in block(wide, plans):
-        assert phase.up_bytes.tolist() == [16 * 512, 16 * 512 * 2, 16 * 512 * 4]
-        assert phase.down_bytes == 16 * 512 * 2
-        assert phase.shard[-1].data_bytes.tolist() == [[16 * 512], [16 * 512 * 2], [16 * 512 * 4]]
+    plans = Plans.of(Plan(strategy="head_wise", n_chips=8, partial_sum_bits=bits) for bits in (8, 16, 32))
+    for step, exchange in block(wide, plans):
+        assert np.ravel(exchange.sent_bytes).tolist() == [16 * 512, 16 * 512 * 2, 16 * 512 * 4]
+        assert exchange.returned_bytes == 16 * 512 * 2
+        assert np.ravel(step.work[-1].data_bytes).tolist() == [16 * 512, 16 * 512 * 2, 16 * 512 * 4]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +65,13 @@ def test_models_and_requests_differ_in_their_operators(
     model: str, request_kind: str, absent: set[str]
 ) -> None:
     some = {"requantise scores", "rotate q", "rotate k", "append to cache", "gate", "gate x up"}
-    phases = block(load_workload(model, request_kind))
-    names = {operator.name for phase in phases for operator in phase.shard}
+    names = {o.name for step, _ in block(load_workload(model, request_kind)) for o in step.work}
     assert some - names == absent
 
 
 def test_the_cache_is_read_only_when_one_token_meets_its_context(tinyllama: Workload) -> None:
     for workload, cached in ((tinyllama, 128 * 64), (load_workload("tinyllama-42m", "prompt"), 0)):
-        attention = block(workload)[0].shard
+        attention = block(workload)[0][0].work
         heads = {o.name: o for o in attention if o.kind is Kind.HEAD_MATMUL}
         for operator in heads.values():
             assert np.all(operator.data_bytes == cached)
@@ -71,13 +79,14 @@ def test_the_cache_is_read_only_when_one_token_meets_its_context(tinyllama: Work
 
 def test_values_are_written_transposed_for_several_rows_only(tinyllama: Workload) -> None:
     for workload, transposed in ((tinyllama, False), (load_workload("tinyllama-42m", "prompt"), True)):
-        flags = {o.name: o.transposed for o in block(workload)[0].shard if o.kind is Kind.MATMUL}
+        flags = {o.name: o.transposed for o in block(workload)[0][0].work if o.kind is Kind.MATMUL}
         assert flags == {"q": False, "k": False, "v": transposed, "o": False}
 
 
 def test_matrices_of_one_of_eight_chips(tinyllama: Workload) -> None:
-    held = head_wise.matrices(tinyllama, balanced(tinyllama.model, EIGHT.n_chips))
-    assert {name: float(size[0, 0]) for name, size in held.items()} == {
+    parts = [program(tinyllama).part(half) for half in HALVES]
+    held = {name: np.ravel(size) for part in parts for name, size in part.weights.items()}
+    assert {name: float(size[0]) for name, size in held.items()} == {
         "q": 512 * 64,
         "k": 512 * 64,
         "v": 512 * 64,
@@ -99,38 +108,61 @@ def test_matrices_of_one_of_eight_chips(tinyllama: Workload) -> None:
 )
 def test_activation_peaks(model: str, request_kind: str, n_chips: int, bits: int, peak: int) -> None:
     workload = load_workload(model, request_kind)
-    plans = Plans.of([Plan(n_chips=n_chips, partial_sum_bits=bits)])
-    shards = balanced(workload.model, plans.n_chips)
-    assert np.max(head_wise.activation_peak_bytes(workload, shards, plans, 32, with_head=False)) == peak
+    plans = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, partial_sum_bits=bits)])
+    parts = [program(workload, plans).part(half) for half in HALVES]
+    assert max(np.max(part.activation_peak_bytes) for part in parts) == peak
 
 
 def test_the_head_holds_one_token_and_the_logits_of_its_rows(tinyllama: Workload) -> None:
-    shards = balanced(tinyllama.model, EIGHT.n_chips)
-    found = head_wise.activation_peak_bytes(tinyllama, shards, EIGHT, 32, with_head=True)
-    assert found.tolist() == [[512 + 4000]]
+    head = program(tinyllama).part("head")
+    assert np.ravel(head.activation_peak_bytes).tolist() == [512 + 4000]
 
 
 def test_sums_are_narrowed_only_when_they_travel_narrower_than_they_are_held(tinyllama: Workload) -> None:
-    plans = Plans.of(Plan(n_chips=8, partial_sum_bits=bits) for bits in (8, 16, 32))
-    for phase in block(tinyllama, plans):
-        assert phase.narrowed.tolist() == [True, True, False]
-        assert phase.shard[-2].elements.tolist() == [[512], [512], [0]]
+    plans = Plans.of(Plan(strategy="head_wise", n_chips=8, partial_sum_bits=bits) for bits in (8, 16, 32))
+    for step, exchange in block(tinyllama, plans):
+        assert [o.elements.tolist() for o in exchange.forward] == [[512, 512, 0]]
+        assert step.work[-2].elements.tolist() == [512, 512, 0]
 
 
 def test_the_embedding_is_reduced_like_a_half_block_and_the_head_sends_one_candidate(
     tinyllama: Workload,
 ) -> None:
-    shards = balanced(tinyllama.model, EIGHT.n_chips)
-    embedding, head = head_wise.vocabulary(tinyllama, shards)
-    assert (embedding.up_bytes, embedding.down_bytes, embedding.sum_elements) == (512, 512, 512)
-    assert [o.kind for o in embedding.root] == [Kind.NORM]
-    assert embedding.shard == []
-    assert (head.up_bytes, head.down_bytes, head.sum_elements, head.root) == (8, 4, 0, [])
-    assert head.shard[0].weight_bytes.tolist() == [[4000 * 512]]
-    assert [o.rows for o in head.shard] == [1, 1, 1]
+    embedding, head = (program(tinyllama).part(name).steps[0] for name in AROUND)
+    up, down = embedding.exchange, head.exchange
+    assert up is not None
+    assert down is not None
+    assert (up.sent_bytes, up.returned_bytes, [o.elements for o in up.merge]) == (512, 512, [512])
+    assert [o.kind for o in up.root] == [Kind.NORM]
+    assert embedding.work == ()
+    assert (down.sent_bytes, down.returned_bytes, down.merge, down.root) == (8, 4, (), ())
+    assert np.ravel(head.work[0].weight_bytes).tolist() == [4000 * 512]
+    assert [o.rows for o in head.work] == [1, 1, 1]
 
 
 def test_only_the_last_token_of_a_prompt_meets_the_head() -> None:
-    workload = load_workload("tinyllama-42m", "prompt")
-    _, head = head_wise.vocabulary(workload, balanced(workload.model, EIGHT.n_chips))
-    assert head.shard[0].macs.tolist() == [[4000 * 512]]
+    head = program(load_workload("tinyllama-42m", "prompt")).part("head").steps[0]
+    assert np.ravel(head.work[0].macs).tolist() == [4000 * 512]
+
+
+def test_an_untied_embedding_is_a_matrix_of_its_own(tinyllama: Workload) -> None:
+    untied = tinyllama.model.model_copy(update={"tied_embedding": False})
+    for model, named in (
+        (tinyllama.model, [set(), {"embedding and head"}]),
+        (untied, [{"embedding"}, {"head"}]),
+    ):
+        found = program(replace(tinyllama, model=model))
+        assert [set(found.part(name).weights) for name in AROUND] == named
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ({"n_chips": 1}, "alone"),
+        ({"n_chips": 2, "group_size": 2}, "groups of 2"),
+        ({"n_chips": 8, "group_size": 8}, "flat"),
+        ({"n_chips": 8, "group_size": 4, "partial_sum_bits": 16}, "groups of 4, 16 bit sums"),
+    ],
+)
+def test_a_plan_is_spoken_of_by_its_tree(plan: dict[str, int], words: str) -> None:
+    assert head_wise.words(Plan(strategy="head_wise", **plan)) == words

@@ -6,8 +6,8 @@ import pytest
 from costmodel import Platform
 from costmodel import operator_laws as laws
 from costmodel.kernel_sets import OperatorLaws
+from costmodel.operators import Kind, Operator
 from costmodel.streaming import WARM
-from costmodel.workload import Kind, Operator
 from tests.strategies import KERNEL_SETS
 
 PLATFORM = KERNEL_SETS["pulp-gvsoc"]
@@ -223,9 +223,13 @@ def test_several_rows_go_to_the_cache_by_two_transfers() -> None:
 def test_root_work_is_steps_with_overhead() -> None:
     work = [operator(Kind.ADD, 1, 32), operator(Kind.REQUANTISE, 1, 32)]
     cycles = 2 * 120 + 130.839 + 24.005 * 4 + 148.004 + 17.819 * 4
-    assert laws.root_cycles(RULES, MCU, work) == pytest.approx(cycles, rel=1e-14)
-    assert laws.accumulate_cycles(RULES, MCU, 512) == pytest.approx(120 + 140.971 + 8.92 * 64, rel=1e-14)
-    assert laws.narrow_cycles(RULES, MCU, 512) == pytest.approx(120 + 148.004 + 17.819 * 64, rel=1e-14)
+    assert laws.alone_cycles(RULES, MCU, work) == pytest.approx(cycles, rel=1e-14)
+    adding, narrowing = (
+        laws.alone_cycles(RULES, MCU, [operator(kind, 1, 512)]) for kind in (Kind.ACCUMULATE, Kind.REQUANTISE)
+    )
+    assert adding == pytest.approx(120 + 140.971 + 8.92 * 64, rel=1e-14)
+    assert narrowing == pytest.approx(120 + 148.004 + 17.819 * 64, rel=1e-14)
+    assert laws.alone_cycles(RULES, MCU, [operator(Kind.REQUANTISE, 1, 0)]) == 0
 
 
 @pytest.mark.parametrize(("rows", "cores"), [(1, 8), (2, 2), (7, 7), (8, 8), (300, 8)])

@@ -2,16 +2,20 @@ import numpy as np
 import pytest
 
 from costmodel import load_workload
-from costmodel.shards import assignment, balanced, share
+from costmodel.shards import Shards, assignment, balanced, share
+from costmodel.strategies.head_wise import totals
 from costmodel.workload import Model
-
-COLUMNS = ("heads", "kv_heads", "ffn_columns", "vocabulary_rows")
 
 
 def chips(model: Model, n: int) -> list[tuple[int, ...]]:
-    shards = balanced(model, np.array([n]))
-    rows = zip(*(np.repeat(getattr(shards, c)[0], shards.n_chips[0]).tolist() for c in COLUMNS), strict=True)
-    return list(rows)
+    return rows_of(balanced(model, np.array([n]), totals(model)), 0)
+
+
+def rows_of(shards: Shards, row: int) -> list[tuple[int, ...]]:
+    """Give what each chip of a plan has, in the order of COLUMNS."""
+    entries = (shards.heads, shards.kv_heads, shards.units["ffn_columns"], shards.units["vocabulary_rows"])
+    held = (np.repeat(entry[:, row], shards.n_chips[:, row]).tolist() for entry in entries)
+    return list(zip(*held, strict=True))
 
 
 def sized(**sizes: int) -> Model:
@@ -45,10 +49,25 @@ def test_known_cuts(sizes: tuple[int, ...], n: int, held: list[tuple[int, ...]])
 def test_a_cut_does_not_depend_on_the_batch_it_is_in() -> None:
     model = sized(heads=12, kv_heads=3, ffn=50, vocabulary=77)
     n = np.arange(1, 65)
-    shards = balanced(model, n)
+    shards = balanced(model, n, totals(model))
     for row, size in enumerate(n.tolist()):
-        held = [np.repeat(getattr(shards, c)[row], shards.n_chips[row]).tolist() for c in COLUMNS]
-        assert list(zip(*held, strict=True)) == chips(model, size)
+        assert rows_of(shards, row) == chips(model, size)
+
+
+def test_plans_may_lie_along_axes_of_their_own() -> None:
+    model = sized(heads=12, kv_heads=3, ffn=50, vocabulary=77)
+    n = np.arange(1, 65)
+    flat, square = (balanced(model, shape, totals(model)) for shape in (n, n.reshape(8, 1, 8)))
+    assert square.n_chips.shape[1:] == (8, 1, 8)
+    assert square.heads.reshape(len(square.heads), -1).tolist() == flat.heads.tolist()
+
+
+def test_a_class_begins_where_the_one_before_it_ends() -> None:
+    model = sized(heads=12, kv_heads=3, ffn=50, vocabulary=77)
+    shards = balanced(model, np.arange(1, 65), totals(model))
+    ends = np.cumsum(shards.n_chips, axis=0)
+    there = shards.n_chips > 0
+    assert (shards.first == ends - shards.n_chips)[there].all()
 
 
 def test_kv_heads_are_repeated_only_on_chips_that_share_a_group() -> None:
@@ -58,12 +77,14 @@ def test_kv_heads_are_repeated_only_on_chips_that_share_a_group() -> None:
 
 
 def test_heads_that_share_a_kv_head_stay_together() -> None:
-    shares = assignment(sized(heads=8, kv_heads=4), 3)
-    assert [s.heads for s in shares] == [(0, 1, 2, 3), (4, 5), (6, 7)]
-    assert [s.kv_heads for s in shares] == [(0, 1), (2,), (3,)]
+    shares = assignment(sized(heads=8, kv_heads=4), 3, {})
+    assert [(s.heads.first, s.heads.count) for s in shares] == [(0, 4), (4, 2), (6, 2)]
+    assert [(s.kv_heads.first, s.kv_heads.count) for s in shares] == [(0, 2), (2, 1), (3, 1)]
 
 
 def test_ranges_of_columns_follow_each_other() -> None:
-    shares = assignment(sized(ffn=7, vocabulary=2), 3)
-    assert [s.ffn_columns for s in shares] == [(0, 2), (2, 2), (4, 3)]
-    assert [s.vocabulary_rows for s in shares] == [(0, 0), (0, 1), (1, 1)]
+    shares = assignment(sized(), 3, {"columns": 7, "rows": 2})
+    found = {
+        name: [(s.units[name].first, s.units[name].count) for s in shares] for name in ("columns", "rows")
+    }
+    assert found == {"columns": [(0, 2), (2, 2), (4, 3)], "rows": [(0, 0), (0, 1), (1, 1)]}

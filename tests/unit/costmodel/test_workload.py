@@ -5,7 +5,8 @@ import pytest
 
 from costmodel import Workload, load_workload
 from costmodel.errors import ParameterError, UsageError
-from costmodel.workload import MAX_TOKENS, Kind, Operator
+from costmodel.operators import Kind, Operator
+from costmodel.workload import MAX_TOKENS
 
 Copy = Callable[..., str]
 

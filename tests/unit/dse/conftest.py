@@ -6,7 +6,7 @@ import pytest
 from costmodel import Accounting, Platform, Workload
 from dse.objectives import constraints, objectives_named
 from dse.search import Job, SearchResult, search
-from search_spaces import SearchSpace, load_space
+from search_spaces import Candidates, SearchSpace, load_space
 
 MakeJob = Callable[..., Job]
 
@@ -29,6 +29,18 @@ def small(space: SearchSpace) -> SearchSpace:
         .with_choices("group_size", [2, 4, 64])
         .with_choices("partial_sum_bits", [8, 32])
     )
+
+
+@pytest.fixture(scope="session")
+def candidates(space: SearchSpace, tinyllama: Workload, siracusa: Platform) -> Candidates:
+    """Plans of the built-in space."""
+    return space.on(tinyllama, siracusa)
+
+
+@pytest.fixture(scope="session")
+def few(small: SearchSpace, tinyllama: Workload, siracusa: Platform) -> Candidates:
+    """Plans of the small space."""
+    return small.on(tinyllama, siracusa)
 
 
 @pytest.fixture(scope="session")

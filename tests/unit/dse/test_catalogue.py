@@ -8,6 +8,7 @@ from rich.console import Console
 import search_spaces
 from costmodel.errors import ParameterError, UsageError
 from costmodel.parameters import KINDS, built_in_names
+from costmodel.strategies import STRATEGIES
 from dse.catalogue import LISTINGS, describe, entries
 from dse.engines import ENGINES
 from dse.objectives import OBJECTIVES
@@ -31,11 +32,12 @@ def test_everything_listed_has_a_line_about_it(what: str) -> None:
 
 
 def test_listings_are_complete() -> None:
-    assert {"workloads", "platforms", "spaces", "objectives", "engines"} <= LISTINGS.keys()
+    assert {"workloads", "platforms", "spaces", "strategies", "objectives", "engines"} <= LISTINGS.keys()
     assert list(entries("workloads")) == built_in_names("model")
     assert list(entries("spaces")) == built_in_spaces()
     assert entries("objectives").keys() == OBJECTIVES.keys()
     assert entries("engines").keys() == ENGINES.keys()
+    assert entries("strategies").keys() == STRATEGIES.keys()
     assert {name for kind in KINDS for name in built_in_names(kind)} <= set(NAMES)
 
 
@@ -52,7 +54,7 @@ def test_a_parameter_is_shown_with_value_unit_status_and_source() -> None:
 
 def test_a_space_is_shown_with_its_choices() -> None:
     text = printed("head_wise")
-    assert "409 plans" in text
+    assert "448 combinations" in text
     assert "2, 3, 4, 6, 8, 16, 64" in text
 
 
@@ -94,8 +96,11 @@ def test_own_space_is_shown_by_its_path(tmp_path: Path) -> None:
     path.write_text((Path(search_spaces.__file__).parent / "head_wise.toml").read_text())
     lines = printed(str(path)).splitlines()
     assert lines[0].startswith(f"space {path}: ")
-    assert lines[0].endswith("; 409 plans")
-    assert lines[1:] == printed("head_wise").splitlines()[1:]
+    assert lines[0].endswith("; 448 combinations")
+    assert lines[1] == "strategy head_wise"
+    _, *built_in, strategy = printed("head_wise").splitlines()
+    assert lines[1:] == built_in
+    assert strategy == f"strategy head_wise: {STRATEGIES['head_wise'].description}"
 
 
 @pytest.mark.parametrize(
@@ -128,5 +133,12 @@ def test_fault_in_an_own_file_is_named(
 def test_fault_in_an_own_space_is_named(tmp_path: Path) -> None:
     text = (Path(search_spaces.__file__).parent / "head_wise.toml").read_text()
     (tmp_path / "mine.toml").write_text(text.replace("group_size", "groupsize"))
-    with pytest.raises(ParameterError, match="'groupsize'; did you mean 'group_size'"):
+    with pytest.raises(ParameterError, match="'groupsize' of head_wise; did you mean 'group_size'"):
+        list(describe(str(tmp_path / "mine.toml")))
+
+
+def test_own_space_with_a_misspelt_strategy_is_a_space(tmp_path: Path) -> None:
+    text = (Path(search_spaces.__file__).parent / "head_wise.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text.replace("[head_wise]", "[headwise]"))
+    with pytest.raises(ParameterError, match="unknown strategy 'headwise'; did you mean 'head_wise'"):
         list(describe(str(tmp_path / "mine.toml")))

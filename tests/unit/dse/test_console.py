@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from costmodel import Accounting, Plan, Platform, Workload, load_workload
+from costmodel.evaluate import Scope
 from dse.console import (
     evaluation_report,
     recommendation,
@@ -13,8 +14,10 @@ from dse.console import (
     search_report,
     shown_choices,
     validation_report,
+    words,
 )
 from dse.deployment import deployment
+from dse.export import plan_in
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table
 from dse.validation import validate
@@ -60,7 +63,7 @@ def test_request_is_told_in_words(request_kind: str, words: str, siracusa: Platf
     model = "mobilebert" if request_kind == "encoder" else "tinyllama-42m"
     workload = load_workload(model, request_kind, 9)
     assert f", {words}, prefetch" in report(search(job(workload=workload), unrecorded))
-    document = deployment(workload, siracusa, Plan(n_chips=2), Accounting())
+    document = deployment(workload, siracusa, Plan(strategy="head_wise", n_chips=2), Accounting())
     assert printed(evaluation_report(document, document.costs)).startswith(f"{model}, {words}, on siracusa")
 
 
@@ -74,15 +77,69 @@ def test_rows_say_where_the_head_is_loaded_from(found: SearchResult) -> None:
         assert ("head from L3" in row) == front["head_from_l3"][i], i
 
 
-@pytest.mark.parametrize("scope", ["model", "block"])
-def test_rate_is_left_out_for_a_block(scope: str, job: MakeJob, tinyllama: Workload) -> None:
-    accounting = Accounting(scope=scope)  # type: ignore[arg-type]
+def test_rows_say_chips_and_plan(found: SearchResult) -> None:
+    text, front = report(found), front_table(found)
+    lines = text.splitlines()
+    header = next(line for line in lines if line.split()[:2] == ["front", "chips"])
+    assert "strategy" not in header
+    column = header.index("plan")
+    shown = [line for line in lines[lines.index(header) + 1 :] if line[column:] and line[:12].split()[-1:]]
+    shown = [line for line in shown if line.removeprefix("knee").split()[0].isdigit()]
+    assert len(shown) >= 9
+    for line in shown:
+        front_index, chips = (int(word) for word in line.removeprefix("knee").split()[:2])
+        plan = plan_in(front, front_index)
+        assert plan.n_chips == chips
+        assert line[column:].startswith(f"{words(plan)}  ")
+
+
+@pytest.mark.parametrize(
+    ("n_chips", "group_size", "bits", "said"),
+    [
+        (1, 4, 32, "1 chip, head_wise, alone"),
+        (2, 64, 8, "2 chips, head_wise, groups of 2"),
+        (24, 2, 8, "24 chips, head_wise, groups of 2"),
+        (24, 24, 8, "24 chips, head_wise, flat"),
+        (24, 4, 16, "24 chips, head_wise, groups of 4, 16 bit sums"),
+    ],
+)
+def test_plan_is_told_in_words(
+    n_chips: int, group_size: int, bits: int, said: str, tinyllama: Workload, siracusa: Platform
+) -> None:
+    plan = Plan(strategy="head_wise", n_chips=n_chips, group_size=group_size, partial_sum_bits=bits)
+    document = deployment(tinyllama, siracusa, plan, Accounting())
+    text = printed(evaluation_report(document, document.costs))
+    assert text.splitlines()[1].startswith(f"{said}; whole model, ")
+
+
+@pytest.mark.parametrize(
+    ("scope", "head", "said"),
+    [
+        ("model", True, "whole model"),
+        ("model", False, "whole model without embedding and LM head"),
+        ("block", True, "one block"),
+        ("attention", True, "attention half of a block"),
+        ("mlp", True, "MLP half of a block"),
+    ],
+)
+def test_scope_is_told_in_words(
+    scope: Scope, head: bool, said: str, job: MakeJob, tinyllama: Workload, siracusa: Platform
+) -> None:
+    accounting = Accounting(scope=scope, head=head)
+    assert report(search(job(accounting=accounting), unrecorded)).splitlines()[1].startswith(f"{said}, one ")
+    document = deployment(tinyllama, siracusa, Plan(strategy="head_wise", n_chips=8), accounting)
+    assert f"; {said}, prefetch" in printed(evaluation_report(document, document.costs))
+
+
+@pytest.mark.parametrize("scope", ["model", "block", "attention", "mlp"])
+def test_rate_is_left_out_for_a_block(scope: Scope, job: MakeJob, tinyllama: Workload) -> None:
+    accounting = Accounting(scope=scope)
     result = search(job(accounting=accounting), unrecorded)
-    document = deployment(tinyllama, result.job.platform, Plan(n_chips=8), accounting)
+    document = deployment(tinyllama, result.job.platform, Plan(strategy="head_wise", n_chips=8), accounting)
     texts = (report(result), recommendation(result), printed(evaluation_report(document, document.costs)))
     for text in texts:
         assert ("token/s" in text) == (scope == "model")
-    assert recommendation(result).endswith("a block") == (scope == "block")
+    assert recommendation(result).endswith("a block") == (scope != "model")
 
 
 def test_search_in_vain_names_the_nearest_plan_and_no_next_step(nothing_found: SearchResult) -> None:

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_platform, load_workload
-from costmodel.links import wire_bytes
 from costmodel.memory import Regime
 from costmodel.parameters import built_in_names
 from costmodel.plan import MAX_CHIPS
 from costmodel.shards import balanced
+from costmodel.strategies import canonical_plan
+from costmodel.strategies.head_wise import totals
+from dse.console import violation_words
 from dse.deployment import deployment, predicted, regime_name
-from dse.document import Deployment
+from dse.document import Deployment, Extent
 
 PLATFORM = load_platform("siracusa-mipi")
 WORKLOADS = {name: load_workload(name) for name in built_in_names("model")}
@@ -25,23 +27,27 @@ ACCOUNTINGS = [
     Accounting(scope="block", prefetch="hidden"),
 ]
 PLANS = [
-    Plan(n_chips=1),
-    Plan(n_chips=5, group_size=2),
-    Plan(n_chips=8, partial_sum_bits=32),
-    Plan(n_chips=24, group_size=64),
-    Plan(n_chips=64, group_size=3, partial_sum_bits=16),
+    Plan(strategy="head_wise", n_chips=1),
+    Plan(strategy="head_wise", n_chips=5, group_size=2),
+    Plan(strategy="head_wise", n_chips=8, partial_sum_bits=32),
+    Plan(strategy="head_wise", n_chips=24, group_size=64),
+    Plan(strategy="head_wise", n_chips=64, group_size=3, partial_sum_bits=16),
 ]
 
 
 @cache
 def written(model: str, n: int) -> Deployment:
-    return deployment(WORKLOADS[model], PLATFORM, Plan(n_chips=n), Accounting())
+    return deployment(WORKLOADS[model], PLATFORM, Plan(strategy="head_wise", n_chips=n), Accounting())
 
 
-def tiles(extents: list[tuple[int, int]], total: int) -> bool:
+def tiles(extents: list[Extent], total: int) -> bool:
     """Whether the extents, in order, cover 0 to total without gap or overlap."""
-    ends = np.cumsum([0] + [count for _, count in extents])
-    return [first for first, _ in extents] == ends[:-1].tolist() and ends[-1] == total
+    ends = np.cumsum([0] + [extent.count for extent in extents])
+    return [extent.first for extent in extents] == ends[:-1].tolist() and ends[-1] == total
+
+
+def units(extent: Extent) -> list[int]:
+    return list(range(extent.first, extent.first + extent.count))
 
 
 @EVERY_MODEL
@@ -50,26 +56,50 @@ def test_heads_columns_and_rows_are_given_out_exactly_once(model: str) -> None:
     for n in COUNTS:
         chips = written(model, n).chips
         assert [chip.chip for chip in chips] == list(range(n))
-        assert sorted(head for chip in chips for head in chip.heads) == list(range(m.heads)), n
-        assert tiles([(c.ffn_columns.first, c.ffn_columns.count) for c in chips], m.ffn), n
-        assert tiles([(c.vocabulary_rows.first, c.vocabulary_rows.count) for c in chips], m.vocabulary), n
+        assert sorted(head for c in chips for head in units(c.owns["heads"])) == list(range(m.heads)), n
+        assert tiles([c.owns["ffn_columns"] for c in chips], m.ffn), n
+        assert tiles([c.owns["vocabulary_rows"] for c in chips], m.vocabulary), n
         group = m.heads // m.kv_heads
         for chip in chips:
-            assert chip.kv_heads == sorted({head // group for head in chip.heads}), n
+            heads, kv_heads = units(chip.owns["heads"]), units(chip.owns["kv_heads"])
+            assert kv_heads == sorted({head // group for head in heads}), n
 
 
 @EVERY_MODEL
 def test_counts_agree_with_the_classes_of_the_cost_model(model: str) -> None:
-    shards = balanced(WORKLOADS[model].model, np.array(COUNTS))
+    m = WORKLOADS[model].model
+    shards = balanced(m, np.array(COUNTS), totals(m))
+    by_class = {"heads": shards.heads, "kv_heads": shards.kv_heads, **shards.units}
     for row, n in enumerate(COUNTS):
-        columns = ("heads", "kv_heads", "ffn_columns", "vocabulary_rows")
-        classes = zip(*(getattr(shards, c)[row].tolist() for c in columns), strict=True)
-        expected = [c for c, k in zip(classes, shards.n_chips[row].tolist(), strict=True) for _ in range(k)]
-        held = [
-            (len(c.heads), len(c.kv_heads), c.ffn_columns.count, c.vocabulary_rows.count)
-            for c in written(model, n).chips
-        ]
+        classes = zip(*(entry[:, row].tolist() for entry in by_class.values()), strict=True)
+        counts = shards.n_chips[:, row].tolist()
+        expected = [c for c, k in zip(classes, counts, strict=True) for _ in range(k)]
+        held = [tuple(c.owns[name].count for name in by_class) for c in written(model, n).chips]
         assert held == expected, n
+
+
+@EVERY_MODEL
+def test_slices_are_what_the_chip_owns(model: str) -> None:
+    m = WORKLOADS[model].model
+    for n in COUNTS:
+        for chip in written(model, n).chips:
+            width, kv_width = (chip.owns[name].count * m.head_size for name in ("heads", "kv_heads"))
+            columns, rows = (chip.owns[name].count for name in ("ffn_columns", "vocabulary_rows"))
+            sizes = {
+                "q": (m.embedding, width),
+                "k": (m.embedding, kv_width),
+                "v": (m.embedding, kv_width),
+                "o": (width, m.embedding),
+                "down": (columns, m.embedding),
+                **dict.fromkeys(("gate", "up"), (m.embedding, columns)),
+                **dict.fromkeys(OUTSIDE, (m.embedding, rows)),
+            }
+            for one in chip.weights:
+                held = (one.rows.count, one.columns.count)
+                assert held == sizes[one.matrix], (n, one.matrix)
+                assert one.bytes == held[0] * held[1] * m.weight_bytes, (n, one.matrix)
+                assert one.received_rows == {}
+            assert chip.kept_columns == {}
 
 
 @EVERY_MODEL
@@ -81,7 +111,7 @@ def test_weight_bytes_sum_to_the_model_and_what_is_held_twice(model: str) -> Non
         for chip in chips:
             for share in chip.weights:
                 sums[share.matrix] = sums.get(share.matrix, 0.0) + share.bytes
-        copies = sum(len(chip.kv_heads) for chip in chips) - m.kv_heads
+        copies = sum(chip.owns["kv_heads"].count for chip in chips) - m.kv_heads
         assert copies == 0 or n > m.kv_heads
         twice = 2 * copies * m.head_size * m.embedding * m.weight_bytes
         outside = {name for name in sums if "head" in name or "embedding" in name}
@@ -97,7 +127,7 @@ def test_untied_head_and_embedding_are_two_matrices(siracusa: Platform) -> None:
     untied = replace(tied, model=tied.model.model_copy(update={"tied_embedding": False}))
     for workload in (tied, untied):
         m = workload.model
-        chips = deployment(workload, siracusa, Plan(n_chips=3), Accounting()).chips
+        chips = deployment(workload, siracusa, Plan(strategy="head_wise", n_chips=3), Accounting()).chips
         held = sum(share.bytes for chip in chips for share in chip.weights)
         assert held == (m.block_weights + m.vocabulary_weights) * m.weight_bytes
 
@@ -117,7 +147,7 @@ def test_footprints_and_regimes_are_those_of_the_costs(model: str) -> None:
 
 
 def test_cache_bytes_cover_all_layers_and_tokens(tinyllama: Workload, siracusa: Platform) -> None:
-    chips = deployment(tinyllama, siracusa, Plan(n_chips=5), Accounting()).chips
+    chips = deployment(tinyllama, siracusa, Plan(strategy="head_wise", n_chips=5), Accounting()).chips
     assert sum(chip.kv_cache_bytes for chip in chips) == 2 * 8 * 128 * 512
     assert [chip.kv_cache_bytes / 2 / 8 / 128 / 64 for chip in chips] == [2, 2, 2, 1, 1]
 
@@ -130,25 +160,31 @@ def test_messages_are_those_the_costs_count(model: str, accounting: Accounting) 
         document = deployment(workload, PLATFORM, plan, accounting)
         messages = [
             (m.payload_bytes, s.times)
-            for s in document.schedule.synchronisations
-            for m in (*s.reduce, *s.broadcast)
+            for s in document.synchronisations
+            for leg in s.legs
+            for m in leg.messages
         ]
         assert sum(times for _, times in messages) == document.costs.link_messages
-        on_wire = sum(times * float(wire_bytes(PLATFORM.link, payload)) for payload, times in messages)
+        on_wire = sum(times * float(PLATFORM.link.wire_bytes(payload)) for payload, times in messages)
         assert on_wire == pytest.approx(document.costs.link_bytes, rel=1e-12)
 
 
 def test_schedule_names_what_happens_how_often(tinyllama: Workload, siracusa: Platform) -> None:
-    schedule = deployment(tinyllama, siracusa, Plan(n_chips=8), Accounting()).schedule
-    steps = [(s.name, s.times) for s in schedule.synchronisations]
-    assert steps == [("embedding", 1), ("attention", 8), ("ffn", 8), ("head", 1)]
-    assert schedule.root == 0
-    assert schedule.levels == [[[0, 1, 2, 3], [4, 5, 6, 7]], [[0, 4]]]
-    attention = schedule.synchronisations[1]
+    eight = Plan(strategy="head_wise", n_chips=8)
+    found = deployment(tinyllama, siracusa, eight, Accounting()).synchronisations
+    steps = [(s.name, s.times) for s in found]
+    assert steps == [("embedding", 1), ("attention", 8), ("mlp", 8), ("head", 1)]
+    attention = found[1]
     assert attention.root_work == ["requantise sum", "residual", "rmsnorm"]
-    assert {m.payload_bytes for m in attention.reduce + attention.broadcast} == {512.0}
-    block = deployment(tinyllama, siracusa, Plan(n_chips=8), ACCOUNTINGS[3]).schedule
-    assert [(s.name, s.times) for s in block.synchronisations] == [("attention", 1), ("ffn", 1)]
+    assert [leg.name for leg in attention.legs] == ["reduce", "broadcast"]
+    assert {m.payload_bytes for leg in attention.legs for m in leg.messages} == {512.0}
+    up, down = ([(m.slot, m.sender, m.receivers) for m in leg.messages] for leg in attention.legs)
+    leaders = [(0, 1, 0), (0, 5, 4), (1, 2, 0), (1, 6, 4), (2, 3, 0), (2, 7, 4), (3, 4, 0)]
+    assert up == [(slot, sender, [receiver]) for slot, sender, receiver in leaders]
+    members = [(0, 0, 4), (1, 0, 1), (1, 4, 5), (2, 0, 2), (2, 4, 6), (3, 0, 3), (3, 4, 7)]
+    assert down == [(slot, sender, [receiver]) for slot, sender, receiver in members]
+    block = deployment(tinyllama, siracusa, eight, ACCOUNTINGS[3]).synchronisations
+    assert [(s.name, s.times) for s in block] == [("attention", 1), ("mlp", 1)]
 
 
 def test_costs_are_those_of_the_evaluation(tinyllama: Workload, siracusa: Platform) -> None:
@@ -162,10 +198,12 @@ def test_costs_are_those_of_the_evaluation(tinyllama: Workload, siracusa: Platfo
 
 
 def test_plan_is_written_in_its_canonical_form(tinyllama: Workload, siracusa: Platform) -> None:
-    flat = Plan(n_chips=5, group_size=64)
+    flat = Plan(strategy="head_wise", n_chips=5, group_size=64)
     document = deployment(tinyllama, siracusa, flat, Accounting())
-    assert document.decisions.group_size == 5
-    assert document == deployment(tinyllama, siracusa, flat.canonical(), Accounting())
+    assert document.decisions.values == {"n_chips": 5, "group_size": 5, "partial_sum_bits": 8}
+    assert document == deployment(
+        tinyllama, siracusa, canonical_plan(tinyllama, siracusa, flat), Accounting()
+    )
 
 
 @pytest.mark.parametrize("model", ["tinyllama-42m", "stories260k", "mobilebert"])
@@ -176,7 +214,7 @@ def test_document_validates_against_its_schema(model: str) -> None:
     jsonschema.validate(data, schema)
     for broken in (
         {**data, "extra": 1},
-        {**data, "schema_version": "2"},
+        {**data, "schema_version": "1"},
         {**data, "chips": "none"},
         {key: value for key, value in data.items() if key != "costs"},
     ):
@@ -187,7 +225,7 @@ def test_document_validates_against_its_schema(model: str) -> None:
 @pytest.mark.parametrize("request_kind", ["autoregressive", "prompt"])
 def test_plan_rests_on_the_assumed_and_fitted_parameters_alone(siracusa: Platform, request_kind: str) -> None:
     workload = load_workload("tinyllama-42m", request_kind)
-    lines = deployment(workload, siracusa, Plan(n_chips=8), Accounting()).rests_on
+    lines = deployment(workload, siracusa, Plan(strategy="head_wise", n_chips=8), Accounting()).rests_on
     expected = [
         f"{record.kind}/{record.name} {key} = "
         for record in (workload.record, *siracusa.records)
@@ -204,7 +242,10 @@ def test_plan_rests_on_the_assumed_and_fitted_parameters_alone(siracusa: Platfor
 def test_plan_that_does_not_fit_says_why() -> None:
     costs = written("stories110m", 1).costs
     assert not costs.feasible
-    assert costs.violations[0].startswith("L3 needs")
+    (violation,) = costs.violations
+    assert (violation.resource, violation.limit, violation.unit) == ("L3", 64e6, "B")
+    assert violation.demand == costs.l3_footprint_bytes > violation.limit
+    assert violation_words(violation).startswith("L3 needs")
     assert written("stories110m", 64).costs.feasible
     assert written("stories110m", 64).costs.violations == []
 
@@ -218,7 +259,7 @@ def test_parts_held_in_l2_sum_to_the_footprint(model: str, accounting: Accountin
     workload, room = WORKLOADS[model], PLATFORM.mcu.l2.usable_bytes
     layers = workload.model.layers
     for n in (1, 2, 3, 5, 8, 13, 16, 24, 32, 48, 64):
-        for chip in deployment(workload, PLATFORM, Plan(n_chips=n), accounting).chips:
+        for chip in deployment(workload, PLATFORM, Plan(strategy="head_wise", n_chips=n), accounting).chips:
             blocks = sum(share.bytes for share in chip.weights if share.matrix not in OUTSIDE)
             head = sum(s.bytes for s in chip.weights if s.matrix in OUTSIDE and s.home == "L2")
             resident = chip.regime == "resident"
@@ -239,5 +280,7 @@ def test_prefetch_buffer_is_where_something_is_loaded_ahead(siracusa: Platform) 
     assert min(buffers[1:3]) > 0
     assert chips[24].weights[-1].home == "L3"
     assert chips[64].weights[-1].home == "L2"
-    bare = deployment(WORKLOADS["tinyllama-42m"], siracusa, Plan(n_chips=24), Accounting(head=False))
+    bare = deployment(
+        WORKLOADS["tinyllama-42m"], siracusa, Plan(strategy="head_wise", n_chips=24), Accounting(head=False)
+    )
     assert bare.chips[0].prefetch_buffer_bytes == 0

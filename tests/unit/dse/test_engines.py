@@ -1,48 +1,52 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
+from costmodel.strategies import STRATEGIES, keys
+from costmodel.strategies.head_wise import HEAD_WISE
 from dse.engines import ENGINES, TPE_BUDGET, pick
 from dse.engines.exhaustive import exhaustive, unseen
 from dse.engines.optuna_samplers import distributions
-from search_spaces import SearchSpace
+from search_spaces import Candidates, SearchSpace
 
 DRAWN = [name for name in ENGINES if name != "exhaustive"]
 LEARNING = ("nsga2", "tpe")
 
 
 @given(k=st.integers(1, 500))
-def test_exhaustive_covers_the_space_once_in_order(space: SearchSpace, k: int) -> None:
-    engine = exhaustive(space)
-    seen: list[tuple[int, ...]] = []
+def test_exhaustive_covers_the_space_once_in_order(candidates: Candidates, k: int) -> None:
+    engine = exhaustive(candidates)
+    seen: list[int] = []
     while len(plans := engine.propose(k)):
-        assert len(plans) == min(k, space.size - len(seen))
-        seen += plans.keys()
+        assert len(plans) == min(k, candidates.size - len(seen))
+        seen += keys(plans).tolist()
         engine.tell(np.zeros((len(plans), 1)), np.zeros((len(plans), 0)))
-    assert seen == space.all_plans.keys()
+    assert seen == keys(candidates.all_plans).tolist()
     assert len(engine.propose(k)) == 0
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_other_seeds_draw_other_plans(name: str, space: SearchSpace) -> None:
-    draws = {tuple(ENGINES[name].make(space, 2, seed).propose(10).keys()) for seed in range(5)}
+def test_other_seeds_draw_other_plans(name: str, candidates: Candidates) -> None:
+    draws = {tuple(keys(ENGINES[name].make(candidates, 2, seed).propose(10)).tolist()) for seed in range(5)}
     assert len(draws) == 5
 
 
 @pytest.mark.parametrize("name", LEARNING)
 @pytest.mark.parametrize("told", ["values", "violations"])
-def test_engine_learns_from_what_it_is_told(name: str, told: str, space: SearchSpace) -> None:
+def test_engine_learns_from_what_it_is_told(name: str, told: str, candidates: Candidates) -> None:
     def late_chips(engine_name: str) -> float:
-        engine = ENGINES[engine_name].make(space, 1, 4)
+        engine = ENGINES[engine_name].make(candidates, 1, 4)
         late: list[int] = []
         while len(late) < 300:
             plans = engine.propose(engine.batch)
-            few = plans.n_chips[:, None].astype(float)
-            nothing = np.zeros_like(few)
-            engine.tell(*((few, nothing) if told == "values" else (nothing, few - 10)))
-            late += plans.n_chips.tolist()
+            count = plans["n_chips"][:, None].astype(float)
+            nothing = np.zeros_like(count)
+            engine.tell(*((count, nothing) if told == "values" else (nothing, count - 10)))
+            late += plans["n_chips"].tolist()
         return float(np.mean(late[150:]))
 
     assert late_chips("random") > 28
@@ -55,11 +59,30 @@ def test_engine_learns_from_what_it_is_told(name: str, told: str, space: SearchS
         ((1, 2, 3), IntDistribution(1, 3)),
         ((8,), IntDistribution(8, 8)),
         ((2, 3, 6), CategoricalDistribution((2, 3, 6))),
-        ((3, 2, 1), CategoricalDistribution((3, 2, 1))),
+        ((3, 2, 1), IntDistribution(1, 3)),
+        ((6, 3, 2), CategoricalDistribution((2, 3, 6))),
     ],
 )
-def test_consecutive_choices_are_a_range(choices: tuple[int, ...], expected: object) -> None:
-    assert distributions({"x": choices}) == {"x": expected}
+def test_consecutive_choices_are_a_range(
+    space: SearchSpace, choices: tuple[int, ...], expected: object
+) -> None:
+    assert distributions(space.with_choices("n_chips", choices)) == {
+        "n_chips": expected,
+        "group_size": CategoricalDistribution((2, 3, 4, 6, 8, 16, 64)),
+        "partial_sum_bits": IntDistribution(8, 8),
+    }
+
+
+def test_the_strategy_is_drawn_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STRATEGIES, "flat", replace(HEAD_WISE, name="flat", decisions=("n_chips",)))
+    head_wise = {"n_chips": (1, 2), "group_size": (2, 4), "partial_sum_bits": (8,)}
+    two = SearchSpace(name="x", description="x", choices={"flat": {"n_chips": (3,)}, "head_wise": head_wise})
+    assert distributions(two) == {
+        "strategy": CategoricalDistribution(("flat", "head_wise")),
+        "n_chips": IntDistribution(1, 3),
+        "group_size": CategoricalDistribution((2, 4)),
+        "partial_sum_bits": IntDistribution(8, 8),
+    }
 
 
 @given(size=st.integers(1, 10**6), budget=st.integers(1, 10**6))
@@ -73,18 +96,18 @@ def test_pick_enumerates_exactly_when_the_budget_allows(size: int, budget: int) 
 
 
 @given(data=st.data(), k=st.integers(1, 60), seed=st.integers(0, 9))
-def test_unseen_gives_each_plan_left_once(small: SearchSpace, data: st.DataObject, k: int, seed: int) -> None:
-    every = small.all_plans.keys()
+def test_unseen_gives_each_plan_left_once(few: Candidates, data: st.DataObject, k: int, seed: int) -> None:
+    every = keys(few.all_plans).tolist()
     seen = set(data.draw(st.lists(st.sampled_from(every))))
-    engine, drawn = unseen(small, seen, seed), []
+    engine, drawn = unseen(few, seen, seed), []
     while len(plans := engine.propose(k)):
         assert len(plans) <= k
-        drawn += plans.keys()
+        drawn += keys(plans).tolist()
         engine.tell(np.zeros((len(plans), 1)), np.zeros((len(plans), 0)))
     assert sorted(drawn) == [key for key in every if key not in seen]
 
 
-def test_unseen_draws_by_its_seed(space: SearchSpace) -> None:
-    first, again, other = (unseen(space, (), seed).propose(400).keys() for seed in (1, 1, 2))
+def test_unseen_draws_by_its_seed(candidates: Candidates) -> None:
+    first, again, other = (keys(unseen(candidates, (), seed).propose(400)).tolist() for seed in (1, 1, 2))
     assert first == again != other
     assert first != sorted(first)

@@ -29,7 +29,9 @@ ENDINGS = {
 
 @pytest.fixture(scope="module")
 def costs(tinyllama: Workload, siracusa: Platform) -> Costs:
-    return evaluate(tinyllama, siracusa, Plans.of(Plan(n_chips=n) for n in (1, 2, 8, 24, 64)))
+    return evaluate(
+        tinyllama, siracusa, Plans.of(Plan(strategy="head_wise", n_chips=n) for n in (1, 2, 8, 24, 64))
+    )
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -18,7 +18,11 @@ ACCOUNTINGS = [
     Accounting(prefetch="hidden"),
     Accounting(scope="block", prefetch="hidden"),
 ]
-PLANS = [Plan(n_chips=1), Plan(n_chips=5, group_size=2), Plan(n_chips=64, group_size=3, partial_sum_bits=16)]
+PLANS = [
+    Plan(strategy="head_wise", n_chips=1),
+    Plan(strategy="head_wise", n_chips=5, group_size=2),
+    Plan(strategy="head_wise", n_chips=64, group_size=3, partial_sum_bits=16),
+]
 PATH = Path("mine.json")
 Place = tuple[str | int, ...]
 
@@ -26,7 +30,9 @@ Place = tuple[str | int, ...]
 @pytest.fixture(scope="module")
 def document() -> Deployment:
     workload = load_workload("tinyllama-42m")
-    return deployment(workload, load_platform("siracusa-mipi"), Plan(n_chips=3), Accounting())
+    return deployment(
+        workload, load_platform("siracusa-mipi"), Plan(strategy="head_wise", n_chips=3), Accounting()
+    )
 
 
 def edited(document: Deployment, place: Place, value: Any) -> Any:
@@ -69,7 +75,7 @@ def test_plan_without_its_parameters_is_refused(document: Deployment, kind: str)
 
 
 def test_plan_with_impossible_decisions_is_refused(document: Deployment) -> None:
-    many = document.decisions.model_copy(update={"n_chips": 65})
+    many = document.decisions.model_copy(update={"values": {"n_chips": 65}})
     with pytest.raises(PlanError, match="n_chips 65 must be 1 to 64"):
         parts(document.model_copy(update={"decisions": many}))
 
@@ -81,8 +87,9 @@ def test_plan_with_impossible_decisions_is_refused(document: Deployment) -> None
         (b"\xff\xfe", "not readable text"),
         (b"[" * 100_000, "not readable text"),
         (b"[]", "valid dictionary"),
-        (json.dumps({"schema_version": "1", "costz": 0}).encode(), "'costz'; did you mean 'costs'"),
-        (b'{"schema_version": "1"}', "'generator' is missing"),
+        (json.dumps({"schema_version": "2", "costz": 0}).encode(), "'costz'; did you mean 'costs'"),
+        (b'{"schema_version": "2"}', "'generator' is missing"),
+        (b'{"schema_version": "1"}', "key 'schema_version': Input should be '2', got '1'"),
     ],
 )
 def test_file_that_is_no_plan_is_refused(tmp_path: Path, content: bytes, named: str) -> None:
@@ -125,17 +132,18 @@ def test_order_of_hashed_contents_does_not_matter(document: Deployment, tmp_path
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (("decisions", "n_chips"), "3"),
-        (("decisions", "n_chips"), 3.0),
-        (("decisions", "n_chips"), True),
+        (("decisions", "strategy"), 3),
+        *((("decisions", "values", "n_chips"), value) for value in ("3", True, None, [3], float("nan"))),
         (("workload", "n_tokens"), "128"),
         (("accounting", "head"), "yes"),
         (("accounting", "head"), 1),
         (("costs", "latency_s"), "1e-3"),
         (("costs", "feasible"), 1),
-        (("chips", 0, "heads", 0), "0"),
-        (("chips", 0, "ffn_columns", "count"), "1"),
-        (("schedule", "root"), "0"),
+        (("chips", 0, "chip"), "0"),
+        (("chips", 0, "owns", "heads", "first"), "0"),
+        (("chips", 0, "owns", "ffn_columns", "count"), "1"),
+        (("synchronisations", 0, "times"), "1"),
+        (("synchronisations", 1, "legs", 0, "messages", 0, "receivers", 0), "0"),
         (("schema_version",), 1),
     ],
 )
@@ -148,6 +156,20 @@ def test_value_of_another_type_is_not_read_as_one(
     assert "mine.json" in error.value.message
 
 
+@pytest.mark.parametrize("value", [3.0, 3.5])
+def test_a_decision_that_is_no_whole_number_is_refused(
+    document: Deployment, tmp_path: Path, value: float
+) -> None:
+    with pytest.raises(ParameterError) as error:
+        read(tmp_path, edited(document, ("decisions", "values", "n_chips"), value))
+    assert error.value.message.endswith(f"mine.json: decision n_chips = '{value}' must be a whole number")
+
+
+def test_a_strategy_that_there_is_not_is_refused_with_the_file(document: Deployment, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"mine\.json: unknown strategy 'headwise'; did you mean"):
+        read(tmp_path, edited(document, ("decisions", "strategy"), "headwise"))
+
+
 def test_unchanged_plan_passes(document: Deployment, tmp_path: Path) -> None:
     stored, made_of = read(tmp_path, document.model_dump(mode="json"))
     check_unchanged(PATH, stored, deployment(*made_of))
@@ -156,11 +178,17 @@ def test_unchanged_plan_passes(document: Deployment, tmp_path: Path) -> None:
 EDITS: list[tuple[Place, Callable[[Any], Any], str]] = [
     (("costs", "latency_s"), lambda v: v * (1 + 1e-12), "costs.latency_s"),
     (("costs", "feasible"), lambda v: not v, "costs.feasible"),
-    (("costs", "violations"), lambda v: [*v, "none"], "costs.violations"),
-    (("decisions", "n_chips"), lambda _: 4, "costs.latency_s"),
-    (("chips", 1, "heads"), lambda v: v[:-1], "chips[1].heads"),
+    (
+        ("costs", "violations"),
+        lambda v: [*v, {"resource": "L2", "demand": 2.0, "limit": 1.0, "unit": "B"}],
+        "costs.violations",
+    ),
+    (("decisions", "values", "n_chips"), lambda _: 4, "costs.latency_s"),
+    (("chips", 1, "owns", "heads", "count"), lambda v: v - 1, "chips[1].owns.heads.count"),
     (("chips", 2, "weights", 0, "home"), lambda _: "L2", "chips[2].weights[0].home"),
-    (("schedule", "synchronisations", 1, "reduce", 0, "sender"), lambda _: 9, "schedule.synchronisations[1]"),
+    (("synchronisations", 1, "legs", 0, "messages", 0, "sender"), lambda _: 9, "synchronisations[1].legs[0]"),
+    (("synchronisations", 1, "times"), lambda v: v + 1, "synchronisations[1].times"),
+    (("chips", 1, "weights", 0, "rows", "count"), lambda v: v + 1, "chips[1].weights[0].rows.count"),
     (("rests_on",), lambda v: v[1:], "rests_on"),
     (("generator",), lambda _: "dse 0.0.0", "generator"),
     (("platform", "mcu"), lambda _: "gap8", "platform.mcu"),

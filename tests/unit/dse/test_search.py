@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from costmodel import Plan, Plans, evaluate
+from costmodel.strategies import keys
 from dse.engines import ENGINES, EngineEntry
 from dse.objectives import OBJECTIVES
 from dse.pareto import knee
 from dse.search import Job, SearchResult, search
-from search_spaces import SearchSpace
+from search_spaces import Candidates, SearchSpace
 
-Key = tuple[int, ...]
 MakeJob = Callable[..., Job]
+
+
+def keys_of(plans: Plans) -> list[int]:
+    return keys(plans).tolist()
 
 
 def unrecorded(*_: object) -> None:
@@ -24,13 +28,15 @@ class Commits:
     """A record that keeps every batch."""
 
     def __init__(self) -> None:
-        self.keys: list[Key] = []
+        self.keys: list[int] = []
+        self.chips: list[int] = []
         self.batches: list[int] = []
         self.values: list[Any] = []
         self.slack: list[dict[str, Any]] = []
 
     def __call__(self, plans: Plans, values: Any, slack: dict[str, Any]) -> None:
-        self.keys += plans.keys()
+        self.keys += keys_of(plans)
+        self.chips += plans["n_chips"].tolist()
         self.batches.append(len(plans))
         self.values += values.tolist()
         self.slack += [{name: float(v[i]) for name, v in slack.items()} for i in range(len(plans))]
@@ -45,20 +51,20 @@ class Stubborn:
         self.told: list[list[float]] = []
 
     def propose(self, k: int) -> Plans:
-        return Plans.of(Plan(n_chips=n, group_size=2) for n in (8, 2, 8, 3))
+        return Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=2) for n in (8, 2, 8, 3))
 
     def tell(self, values: Any, violations: Any) -> None:
         self.told += values.tolist()
 
 
-def by_brute_force(job: Job) -> set[Key]:
+def by_brute_force(job: Job) -> set[int]:
     """Front plans, each plan costed alone and set against every other."""
-    points: dict[Key, list[float]] = {}
-    for plan in job.space.all_plans:
+    points: dict[int, list[float]] = {}
+    for plan in job.space.on(job.workload, job.platform).all_plans:
         costs = evaluate(job.workload, job.platform, Plans.of([plan]), job.accounting)
         bounds_met = all(c.slack(costs)[0] <= 0 for c in job.constraints)
         if costs.feasible[0] and bounds_met:
-            key = Plans.of([plan]).keys()[0]
+            key = keys_of(Plans.of([plan]))[0]
             points[key] = [o.sign * float(o.of(costs)[0]) for o in job.objectives]
     return {
         key
@@ -90,8 +96,8 @@ def test_exhaustive_search_equals_brute_force(
     asked = job(*bounds, objectives=objectives)
     result = search(asked, unrecorded)
     keys = by_brute_force(asked)
-    assert {result.plans.keys()[i] for i in result.front} <= keys
-    all_keys = result.plans.keys()
+    assert {keys_of(result.plans)[i] for i in result.front} <= keys
+    all_keys = keys_of(result.plans)
     expected = {tuple(result.values[all_keys.index(key)]) for key in keys}
     assert {tuple(row) for row in front_values(result)} == expected
     assert len(result.front) == len(expected)
@@ -100,19 +106,17 @@ def test_exhaustive_search_equals_brute_force(
 @pytest.mark.parametrize("budget", [1, 7, 20, 1000])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_budget_is_kept_and_no_plan_evaluated_twice(
-    job: MakeJob, small: SearchSpace, engine: str, budget: int
+    job: MakeJob, few: Candidates, engine: str, budget: int
 ) -> None:
     commits = Commits()
     result = search(job("energy<=8mJ", engine=engine, budget=budget), commits)
-    assert commits.keys == result.plans.keys()
+    assert commits.keys == keys_of(result.plans)
     assert len(set(commits.keys)) == len(commits.keys) <= budget
-    assert set(commits.keys) <= set(small.all_plans.keys())
+    assert set(commits.keys) <= set(keys_of(few.all_plans))
     c = result.certificate
-    assert (c.engine, c.plans_evaluated, c.plans_in_space) == (engine, len(commits.keys), small.size)
-    assert (c.distance == "exact") == (len(commits.keys) == small.size)
-    told = (
-        f"exact front: all {small.size}" if c.distance == "exact" else f"{len(commits.keys)} of {small.size}"
-    )
+    assert (c.engine, c.plans_evaluated, c.plans_in_space) == (engine, len(commits.keys), few.size)
+    assert (c.distance == "exact") == (len(commits.keys) == few.size)
+    told = f"exact front: all {few.size}" if c.distance == "exact" else f"{len(commits.keys)} of {few.size}"
     assert c.sentence().startswith(told)
     assert c.plans_feasible == result.feasible.sum()
     assert c.front_size == len(result.front)
@@ -171,14 +175,14 @@ def test_nearest_is_by_the_worst_bound_and_not_by_all_together(nothing_found: Se
 @pytest.mark.parametrize("engine", ENGINES)
 def test_same_seed_gives_the_same_search(job: MakeJob, space: SearchSpace, engine: str) -> None:
     first, again = (search(job(space=space, engine=engine, budget=70, seed=5), unrecorded) for _ in range(2))
-    assert first.plans.keys() == again.plans.keys()
+    assert keys_of(first.plans) == keys_of(again.plans)
     assert first.front.tolist() == again.front.tolist()
 
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "exhaustive"])
 def test_other_seed_gives_another_search(job: MakeJob, space: SearchSpace, engine: str) -> None:
     first, other = (search(job(space=space, engine=engine, budget=30, seed=s), unrecorded) for s in (5, 6))
-    assert first.plans.keys() != other.plans.keys()
+    assert keys_of(first.plans) != keys_of(other.plans)
 
 
 @pytest.mark.parametrize(("budget", "engine"), [(409, "exhaustive"), (301, "nsga2"), (20, "tpe")])
@@ -198,15 +202,15 @@ def stubborn(monkeypatch: pytest.MonkeyPatch) -> Stubborn:
 
 @pytest.mark.parametrize(("budget", "distance"), [(10, "unknown"), (24, "unknown"), (500, "exact")])
 def test_engine_run_dry_leaves_the_budget_to_unseen_plans(
-    job: MakeJob, small: SearchSpace, stubborn: Stubborn, budget: int, distance: str
+    job: MakeJob, few: Candidates, stubborn: Stubborn, budget: int, distance: str
 ) -> None:
     commits = Commits()
     certificate = search(job(engine="stubborn", budget=budget), commits).certificate
-    assert [key[0] for key in commits.keys[:3]] == [8, 2, 3]
-    assert len(commits.keys) == len(set(commits.keys)) == min(budget, small.size)
+    assert commits.chips[:3] == [8, 2, 3]
+    assert len(commits.keys) == len(set(commits.keys)) == min(budget, few.size)
     assert certificate.distance == distance
     assert certificate.engine == "stubborn"
-    assert certificate.why.endswith(f"so {min(budget, small.size) - 3} plans were drawn at random")
+    assert certificate.why.endswith(f"so {min(budget, few.size) - 3} plans were drawn at random")
     chips = [row[2] for row in stubborn.told]
     assert len(chips) <= 4 * 2 * budget
     assert chips == [8, 2, 8, 3] * (len(chips) // 4)
@@ -214,15 +218,15 @@ def test_engine_run_dry_leaves_the_budget_to_unseen_plans(
 
 def test_unseen_plans_are_drawn_by_the_seed(job: MakeJob, stubborn: Stubborn) -> None:
     first, again, other = (
-        search(job(engine="stubborn", budget=15, seed=seed), unrecorded).plans.keys() for seed in (1, 1, 2)
+        keys_of(search(job(engine="stubborn", budget=15, seed=seed), unrecorded).plans) for seed in (1, 1, 2)
     )
     assert first == again != other
     assert stubborn.told
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_certificate_says_when_plans_were_drawn(job: MakeJob, small: SearchSpace, engine: str) -> None:
-    for budget, drawn in ((3, False), (small.size, engine != "exhaustive")):
+def test_certificate_says_when_plans_were_drawn(job: MakeJob, few: Candidates, engine: str) -> None:
+    for budget, drawn in ((3, False), (few.size, engine != "exhaustive")):
         why = search(job(engine=engine, budget=budget), unrecorded).certificate.why
         assert ("drawn at random" in why) == drawn, budget
 

@@ -26,7 +26,7 @@ def recorded(
 ) -> tuple[SearchResult, optuna.Study]:
     folder = tmp_path_factory.mktemp("record")
     asked = job(BOUND, objectives=("throughput", "energy", "n_chips"), space=space)
-    result = search(asked, Record(folder / "study.journal", "demo", asked.space, asked.objectives).add)
+    result = search(asked, Record(folder / "study.journal", "demo", asked.objectives).add)
     return result, opened(folder, "demo")
 
 
@@ -35,7 +35,8 @@ def test_one_finished_trial_a_plan_in_order(recorded: tuple[SearchResult, optuna
     assert len(study.trials) == len(result.plans) == 409
     assert all(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
     names = ("n_chips", "group_size", "partial_sum_bits")
-    assert [tuple(t.params[name] for name in names) for t in study.trials] == result.plans.keys()
+    rows = [tuple(getattr(plan, name) for name in names) for plan in result.plans]
+    assert [tuple(t.params[name] for name in names) for t in study.trials] == rows
     assert {t.params["strategy"] for t in study.trials} == {"head_wise"}
 
 
@@ -68,9 +69,9 @@ def test_best_trials_are_the_front(recorded: tuple[SearchResult, optuna.Study]) 
 
 def test_batches_follow_each_other_in_one_study(job: Callable[..., Job], tmp_path: Path) -> None:
     asked = job(engine="random", budget=20)
-    result = search(asked, Record(tmp_path / "study.journal", "batches", asked.space, asked.objectives).add)
+    result = search(asked, Record(tmp_path / "study.journal", "batches", asked.objectives).add)
     study = opened(tmp_path, "batches")
-    assert [t.params["n_chips"] for t in study.trials] == result.plans.n_chips.tolist()
+    assert [t.params["n_chips"] for t in study.trials] == result.plans["n_chips"].tolist()
     assert [t.number for t in study.trials] == list(range(20))
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -6,28 +7,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel import Plan, Plans
+from costmodel import Plan, Plans, load_platform, load_workload
 from costmodel.errors import ParameterError, UsageError
-from costmodel.plan import DECISIONS, MAX_CHIPS, PARTIAL_SUM_BITS
+from costmodel.plan import DECISIONS, MAX_CHIPS
+from costmodel.strategies import STRATEGIES, canonical, canonical_plan, keys
+from costmodel.strategies.head_wise import HEAD_WISE
 from search_spaces import SearchSpace, built_in_spaces, load_space
 
+ON = (load_workload("tinyllama-42m"), load_platform("siracusa-mipi"))
 CHOICES = st.fixed_dictionaries(
     {
         "n_chips": st.lists(st.integers(1, MAX_CHIPS), min_size=1, max_size=6, unique=True),
         "group_size": st.lists(st.integers(2, MAX_CHIPS), min_size=1, max_size=4, unique=True),
-        "partial_sum_bits": st.lists(st.sampled_from(PARTIAL_SUM_BITS), min_size=1, unique=True),
+        "partial_sum_bits": st.lists(
+            st.sampled_from(DECISIONS["partial_sum_bits"].only), min_size=1, unique=True
+        ),
     }
 )
 GOOD = """
 description = "mine"
-strategy = "head_wise"
-choices = { partial_sum_bits = [16, 16], n_chips = { low = 2, high = 4 }, group_size = [3, 2] }
+head_wise = { partial_sum_bits = [16, 16], n_chips = { low = 2, high = 4 }, group_size = [3, 2] }
 """
 
 
 def space_of(choices: dict[str, list[int]]) -> SearchSpace:
     values = {name: tuple(options) for name, options in choices.items()}
-    return SearchSpace(name="x", description="x", strategy="head_wise", choices=values)
+    return SearchSpace(name="x", description="x", choices={"head_wise": values})
 
 
 def written(folder: Path, text: str) -> str:
@@ -40,51 +45,101 @@ def written(folder: Path, text: str) -> str:
 def test_built_in_space_is_as_large_as_brute_force(name: str) -> None:
     space = load_space(name)
     plans = {
-        Plan(**dict(zip(space.choices, row, strict=True))).canonical()
-        for row in product(*space.choices.values())
+        canonical_plan(*ON, Plan(strategy=strategy, **dict(zip(choices, row, strict=True))))
+        for strategy, choices in space.choices.items()
+        for row in product(*choices.values())
     }
-    assert set(space.all_plans) == plans
-    assert space.size == len(plans)
+    assert set(space.on(*ON).all_plans) == plans
+    assert space.on(*ON).size == len(plans)
     assert space.description
 
 
 def test_head_wise_space_has_every_number_of_chips() -> None:
     space = load_space("head_wise")
-    assert tuple(space.choices) == DECISIONS
-    assert set(space.all_plans.n_chips) == set(range(1, 65))
-    assert {p.group_size for p in space.all_plans if p.n_chips == 64} == {2, 3, 4, 6, 8, 16, 64}
+    assert tuple(space.choices["head_wise"]) == STRATEGIES["head_wise"].decisions
+    plans = space.on(*ON).all_plans
+    assert set(plans["n_chips"].tolist()) == set(range(1, 65))
+    assert {p.group_size for p in plans if p.n_chips == 64} == {2, 3, 4, 6, 8, 16, 64}
+    assert (space.combinations, len(plans)) == (448, 409)
 
 
 @given(choices=CHOICES)
 def test_enumeration_gives_every_canonical_plan_once_in_order(choices: dict[str, list[int]]) -> None:
     space = space_of(choices)
-    keys = space.all_plans.keys()
-    assert keys == sorted(set(keys))
+    found = keys(space.on(*ON).all_plans).tolist()
+    assert found == sorted(set(found))
     brute = Plans.of(
-        Plan(**dict(zip(choices, row, strict=True))) for row in product(*choices.values())
-    ).canonical()
-    assert set(keys) == set(brute.keys())
-    assert space.size == len(keys)
+        Plan(strategy="head_wise", **dict(zip(choices, row, strict=True)))
+        for row in product(*choices.values())
+    )
+    assert set(found) == set(keys(canonical(*ON, brute)).tolist())
+    assert space.on(*ON).size == len(found)
 
 
 @given(choices=CHOICES, data=st.data())
-def test_every_genotype_is_a_plan_of_the_space(choices: dict[str, list[int]], data: st.DataObject) -> None:
-    space = space_of(choices)
-    genotype = st.tuples(*(st.integers(0, len(v) - 1) for v in choices.values()))
-    genotypes = data.draw(st.lists(genotype, min_size=1, max_size=5))
-    plans = space.plans(np.array(genotypes))
-    for plan, genes in zip(plans, genotypes, strict=True):
-        asked = {name: options[i] for (name, options), i in zip(choices.items(), genes, strict=True)}
-        assert plan == Plan(**asked).canonical() == plan.canonical()
-    assert set(plans.keys()) <= set(space.all_plans.keys())
+def test_whatever_values_are_asked_for_a_plan_of_the_space_comes_out(
+    choices: dict[str, list[int]], data: st.DataObject
+) -> None:
+    candidates = space_of(choices).on(*ON)
+    asked = st.fixed_dictionaries({name: st.sampled_from(options) for name, options in choices.items()})
+    rows = data.draw(st.lists(asked, min_size=1, max_size=5))
+    columns = {name: np.array([row[name] for row in rows]) for name in choices}
+    plans = candidates.plans(np.zeros(len(rows), dtype=np.int64), columns)
+    for plan, row in zip(plans, rows, strict=True):
+        assert plan == canonical_plan(*ON, Plan(strategy="head_wise", **row)) == canonical_plan(*ON, plan)
+    assert set(keys(plans).tolist()) <= set(keys(candidates.all_plans).tolist())
+
+
+def test_a_value_that_a_strategy_may_not_have_becomes_the_nearest_that_it_may() -> None:
+    candidates = space_of({"n_chips": [2, 8, 32], "group_size": [2, 4], "partial_sum_bits": [8]}).on(*ON)
+    asked = {"n_chips": [1, 4, 6, 19, 60], "group_size": [64] * 5, "partial_sum_bits": [8] * 5}
+    columns = {name: np.array(values) for name, values in asked.items()}
+    plans = candidates.plans(np.zeros(5, dtype=np.int64), columns)
+    assert plans["n_chips"].tolist() == [2, 2, 8, 8, 32]
+    assert plans["group_size"].tolist() == [2, 2, 4, 4, 4]
+
+
+def test_strategies_of_a_space_have_their_own_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(STRATEGIES, "pairs", replace(HEAD_WISE, name="pairs", decisions=("n_chips",)))
+    head_wise = {"n_chips": (1, 3), "group_size": (2, 4), "partial_sum_bits": (8,)}
+    space = SearchSpace(
+        name="x", description="x", choices={"pairs": {"n_chips": (4, 2)}, "head_wise": head_wise}
+    )
+    assert (space.combinations, space.union("n_chips")) == (6, (1, 2, 3, 4))
+    assert space.decisions == ("n_chips", "group_size", "partial_sum_bits")
+    candidates = space.on(*ON)
+    plans = [(p.strategy, p.n_chips, p.group_size) for p in candidates.all_plans]
+    head_wise_plans = [("head_wise", 1, 2), ("head_wise", 3, 2), ("head_wise", 3, 3)]
+    assert plans == [*head_wise_plans, ("pairs", 2, 2), ("pairs", 4, 2)]
+    values = {"n_chips": np.array([3, 3, 4]), "group_size": np.full(3, 4), "partial_sum_bits": np.full(3, 8)}
+    asked = [(p.strategy, p.n_chips, p.group_size) for p in candidates.plans(np.array([1, 0, 1]), values)]
+    assert asked == [("head_wise", 3, 3), ("pairs", 4, 2), ("head_wise", 3, 3)]
+    assert list(space.with_strategies(["pairs"]).on(*ON).all_plans["n_chips"]) == [2, 4]
+    assert space.with_choices("group_size", [2]).choices["pairs"] == {"n_chips": (4, 2)}
+
+
+def test_space_without_strategies_or_decisions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="has no strategy"):
+        load_space(written(tmp_path, 'description = "mine"'))
+    with pytest.raises(ParameterError, match=r"choices of head_wise\.group_size are missing"):
+        space_of({"n_chips": [8]})
+    with pytest.raises(ParameterError, match="key 'head_wise' must be a table of decisions"):
+        load_space(written(tmp_path, 'description = "mine"\nhead_wise = 3'))
 
 
 def test_other_choices_replace_those_of_one_decision() -> None:
     space = load_space("head_wise")
     fewer = space.with_choices("n_chips", [8, 4, 8])
-    assert fewer.choices == {**space.choices, "n_chips": (8, 4)}
-    assert set(fewer.all_plans.n_chips) == {4, 8}
-    assert space.size == 409
+    assert fewer.choices == {"head_wise": {**space.choices["head_wise"], "n_chips": (8, 4)}}
+    assert set(fewer.on(*ON).all_plans["n_chips"].tolist()) == {4, 8}
+    assert space.on(*ON).size == 409
+
+
+def test_some_strategies_of_a_space_can_be_picked() -> None:
+    space = load_space("head_wise")
+    assert space.with_strategies(["head_wise", "head_wise"]) == space
+    with pytest.raises(UsageError, match="'head-wise' is not in the space; did you mean 'head_wise'"):
+        space.with_strategies(["head-wise"])
 
 
 def test_other_choices_must_be_of_the_space_and_valid() -> None:
@@ -97,9 +152,14 @@ def test_other_choices_must_be_of_the_space_and_valid() -> None:
 
 def test_own_space_is_read_by_path(tmp_path: Path) -> None:
     space = load_space(written(tmp_path, GOOD))
-    assert space.choices == {"n_chips": (2, 3, 4), "group_size": (3, 2), "partial_sum_bits": (16,)}
-    assert list(space.choices) == list(DECISIONS)
-    assert space.all_plans.keys() == [(2, 2, 16), (3, 2, 16), (3, 3, 16), (4, 2, 16), (4, 3, 16)]
+    assert space.choices["head_wise"] == {
+        "n_chips": (2, 3, 4),
+        "group_size": (3, 2),
+        "partial_sum_bits": (16,),
+    }
+    assert list(space.choices["head_wise"]) == list(STRATEGIES["head_wise"].decisions)
+    plans = [(p.n_chips, p.group_size, p.partial_sum_bits) for p in space.on(*ON).all_plans]
+    assert plans == [(2, 2, 16), (3, 2, 16), (3, 3, 16), (4, 2, 16), (4, 3, 16)]
 
 
 @pytest.mark.parametrize(
@@ -108,26 +168,30 @@ def test_own_space_is_read_by_path(tmp_path: Path) -> None:
         ("low = 2", "low = 5", "low 5 is above high 4"),
         ("low = 2", "lo = 2", "unknown key 'lo'; did you mean 'low'"),
         ("low = 2, ", "", "key 'low' is missing"),
-        ("low = 2", 'low = "2"', "choices.n_chips: key 'low'"),
-        ("low = 2", "low = true", "choices.n_chips: key 'low'"),
-        ("high = 4", "high = 4.0", "choices.n_chips: key 'high'"),
+        ("low = 2", 'low = "2"', "head_wise.n_chips: key 'low'"),
+        ("low = 2", "low = true", "head_wise.n_chips: key 'low'"),
+        ("high = 4", "high = 4.0", "head_wise.n_chips: key 'high'"),
         ("high = 4", "high = 10_001", "n_chips 65 must be 1 to 64"),
         ("high = 4", "high = 10_002", "2 to 10002 are more than 10000 choices"),
         ("high = 4", "high = 1" + "0" * 100, "are more than 10000 choices"),
         ("[3, 2]", "[" + "3, " * 10_001 + "]", "at most 10000"),
-        ("[3, 2]", '["3", 2]', "choices.group_size"),
-        ("[3, 2]", "[true, 2]", "choices.group_size"),
-        ("[3, 2]", "3", "choices.group_size"),
+        ("[3, 2]", '["3", 2]', "head_wise.group_size"),
+        ("[3, 2]", "[true, 2]", "head_wise.group_size"),
+        ("[3, 2]", "3", "head_wise.group_size"),
         ("high = 4", "high = 65", "n_chips 65 must be 1 to 64"),
         ("group_size", "groupsize", "did you mean 'group_size'"),
-        (", group_size = [3, 2]", "", "'choices.group_size' is missing"),
-        ("[3, 2]", "[]", "choices.group_size"),
+        (", group_size = [3, 2]", "", "'head_wise.group_size' is missing"),
+        ("[3, 2]", "[]", "head_wise.group_size"),
         ("[3, 2]", "[1]", "group_size 1 must be 2 to 64"),
-        ("[3, 2]", "[2.5]", "choices.group_size"),
+        ("[3, 2]", "[2.5]", "group_size 2.5 must be a whole number"),
+        ("[3, 2]", "[nan]", "group_size nan must be a whole number"),
         ("[16, 16]", "[12]", "partial_sum_bits 12"),
-        ("head_wise", "row_wise", "strategy"),
-        ("description", "descripton", "did you mean 'description'"),
-        ("choices = {", "choices = ", "broken TOML"),
+        ("head_wise", "row_wise", "unknown strategy 'row_wise'; did you mean 'head_wise'"),
+        ("description", "descripton", "unknown key 'descripton'; did you mean 'description'"),
+        ("description =", "# x =", "key 'description' is missing"),
+        ('"mine"', "3", "key 'description': must be text, got 3"),
+        ("description", "strategy = 3\ndescription", "unknown key 'strategy'"),
+        ("head_wise = {", "head_wise = ", "broken TOML"),
     ],
 )
 def test_fault_in_an_own_space_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:

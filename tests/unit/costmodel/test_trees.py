@@ -3,9 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from costmodel.collectives import hierarchy
 from costmodel.plan import MAX_CHIPS
-from dse.schedule import Hop, broadcast, levels, reduction
+from costmodel.trees import Hop, broadcast, hierarchy, levels, reduction
 
 GROUPS = range(2, MAX_CHIPS + 1)
 EVERY_N = pytest.mark.parametrize("n", range(1, MAX_CHIPS + 1))

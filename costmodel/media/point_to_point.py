@@ -1,0 +1,44 @@
+"""Links between two chips each, such as MIPI: one message at a time, in packets with headers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from costmodel.media.medium import Medium, Traffic
+from costmodel.parameters import choice, quantity
+
+
+class PointToPoint(Medium):
+    """A point-to-point link between two chips; a chip handles one message at a time.
+
+    A message of b bytes is cut in packets of at most `payload_bytes`, each with `header_bytes`,
+    and takes `message_latency_s` besides.
+    """
+
+    medium: Annotated[str, choice("point_to_point")]
+    bandwidth_bytes_per_s: Annotated[float, quantity("byte/second")] = Field(alias="bandwidth")
+    message_latency_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="message_latency")
+    header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="header")
+    payload_bytes: Annotated[float, quantity("byte")] = Field(alias="payload")
+    energy_j_per_byte: Annotated[float, quantity("joule/byte", allow_zero=True)] = Field(alias="energy")
+
+    def energy_j(self, traffic: Traffic) -> Any:
+        """Joules of both ends: bytes on the wire x energy of a byte."""
+        return traffic.wire_bytes * self.energy_j_per_byte
+
+    def wire_bytes(self, payload: Any) -> Any:
+        """Bytes on the wire of messages of `payload` bytes: payload plus one header a packet.
+
+        >>> from costmodel.hardware import load_platform
+        >>> float(load_platform("siracusa-mipi").link.wire_bytes(512))
+        518.0
+        """
+        packets = np.ceil(payload / self.payload_bytes)
+        return payload + packets * self.header_bytes
+
+    def message_s(self, payload: Any) -> Any:
+        """Seconds that a message of `payload` bytes holds its link: latency + wire bytes / bandwidth."""
+        return self.message_latency_s + self.wire_bytes(payload) / self.bandwidth_bytes_per_s

@@ -1,0 +1,69 @@
+"""Operators: what a chip computes or moves, in sizes that a kernel set gives a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = float | NDArray[np.floating[Any]]
+Ints = int | NDArray[np.int64]
+
+
+class Kind(StrEnum):
+    """What an operator does; a kernel set gives each kind its time."""
+
+    MATMUL = "matmul"
+    HEAD_MATMUL = "head_matmul"
+    SOFTMAX = "softmax"
+    NORM = "norm"
+    ACTIVATION = "activation"
+    ADD = "add"
+    MULTIPLY = "multiply"
+    ACCUMULATE = "accumulate"
+    REQUANTISE = "requantise"
+    ROTARY = "rotary"
+    CACHE_APPEND = "cache_append"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One operator; sizes are numbers or arrays that broadcast, by class of chips (c, ...) or plan (...).
+
+    Attributes
+    ----------
+    rows, columns, depth : int or array
+        M, N, K of a matrix product; rows x columns elements of anything else.
+    batch : int or array
+        Heads that a per-head operator runs over.
+    weight_bytes, data_bytes : float or array
+        Bytes of weights, and of KV cache or activations, that it moves between L2 and L1.
+    transposed : bool
+        Whether the product is written transposed (V, so that it can be multiplied row by row).
+    """
+
+    kind: Kind
+    name: str
+    rows: Ints
+    columns: Ints
+    depth: Ints = 1
+    batch: Ints = 1
+    weight_bytes: Floats = 0.0
+    data_bytes: Floats = 0.0
+    transposed: bool = False
+
+    @property
+    def elements(self) -> Any:
+        """Elements it works on, all heads together; floats, so that no product overflows."""
+        return np.float64(self.rows) * self.batch * self.columns
+
+    @property
+    def macs(self) -> Any:
+        """Multiply-accumulates: zero for all but matrix products."""
+        if self.kind in (Kind.MATMUL, Kind.HEAD_MATMUL):
+            return self.elements * self.depth
+        return 0 * self.elements

@@ -1,0 +1,172 @@
+"""Programs: what a strategy writes about its plans, and everything else reads.
+
+A program says what each chip computes and holds, and what is exchanged; what that costs is said
+elsewhere. Arrays are by plan, ``(...)``, or by class of chips and plan, ``(c, ...)``: the axis of
+classes comes first, so that both broadcast as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.operators import Operator
+from costmodel.shards import Extent
+from costmodel.workload import Model
+
+ExchangeKind = Literal["reduce_broadcast", "gather"]
+PerPlan = float | NDArray[Any]
+PerChip = float | NDArray[Any]
+
+HALVES = ("attention", "mlp")  # parts of a block
+AROUND = ("embedding", "head")  # parts that a model has once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """Chips send each other something.
+
+    Attributes
+    ----------
+    kind : {"reduce_broadcast", "gather"}
+        Partial sums go up to a root and what it makes of them comes down; or every chip gets every
+        other one's message.
+    sent_bytes : (c, ...) or (...)
+        Payload of each chip's message.
+    returned_bytes : (...)
+        Payload of the messages that come down from a root.
+    group_size : (...), optional
+        Chips that one level of a hierarchy joins; none where there is no hierarchy.
+    merge, forward, root : tuple of Operator
+        Work of whoever receives, for each message; of a relay, before it sends on; of the root alone,
+        between reduction and broadcast. Sizes by plan.
+    """
+
+    kind: ExchangeKind
+    sent_bytes: PerChip
+    returned_bytes: PerPlan = 0.0
+    group_size: PerPlan | None = None
+    merge: tuple[Operator, ...] = ()
+    forward: tuple[Operator, ...] = ()
+    root: tuple[Operator, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Work that every chip does on its share, sizes (c, ...), then an exchange."""
+
+    name: str
+    work: tuple[Operator, ...] = ()
+    exchange: Exchange | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of the model: embedding, attention, mlp or head.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        In order of execution.
+    weights : dict of (c, ...)
+        Bytes of each matrix that a chip stores.
+    activation_peak_bytes : (c, ...)
+        Most activation bytes alive at once.
+    cache_token_bytes : (c, ...)
+        Bytes of keys and values of one token.
+    looked_up_bytes : (...)
+        Rows of a table that are read, whoever owns them.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    weights: Mapping[str, PerChip]
+    activation_peak_bytes: PerChip
+    cache_token_bytes: PerChip = 0.0
+    looked_up_bytes: PerPlan = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What a strategy makes of a batch of plans.
+
+    Attributes
+    ----------
+    first, chips : (c, ...) int
+        First chip of each class, and chips in it; 0 for a class that a plan does not have.
+    parts : tuple of Part
+        All four, in order of execution; which of them count is not the strategy's business.
+
+    Raises
+    ------
+    ValueError
+        Parts are missing or do no work: nothing is costed as free because it was forgotten.
+    """
+
+    first: NDArray[np.int64]
+    chips: NDArray[np.int64]
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        names = tuple(part.name for part in self.parts)
+        if names != (AROUND[0], *HALVES, AROUND[1]):
+            raise ValueError(f"a program has parts embedding, attention, mlp and head, got {names}")
+        for part in self.parts[1:]:
+            if not any(step.work for step in part.steps) or not part.weights:
+                raise ValueError(f"part {part.name!r} of the program does no work or holds no weights")
+
+    @property
+    def n_chips(self) -> NDArray[np.int64]:
+        """Chips of each plan."""
+        return np.asarray(np.sum(self.chips, axis=0))
+
+    def part(self, name: str) -> Part:
+        """Look a part up."""
+        return next(part for part in self.parts if part.name == name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixSlice:
+    """A chip's part of one weight matrix of one block (or of the model, around the blocks).
+
+    Attributes
+    ----------
+    rows, columns : Extent
+        Inputs and outputs of the matrix that the chip has: the rows that belong to itself.
+    received_rows : dict
+        Chip to how many of its rows arrive from it, and are multiplied too.
+    size_bytes : float
+        Bytes of all these weights.
+    """
+
+    matrix: str
+    rows: Extent
+    columns: Extent
+    received_rows: Mapping[int, int]
+    size_bytes: float
+
+    @staticmethod
+    def of(
+        model: Model, matrix: str, *, rows: Extent, columns: Extent, received: Mapping[int, int] | None = None
+    ) -> MatrixSlice:
+        """Count the bytes of a slice of one of the model's matrices."""
+        arriving = dict(received or {})
+        depth = rows.count + sum(arriving.values())
+        size = model.weight_bytes * depth * columns.count
+        return MatrixSlice(matrix=matrix, rows=rows, columns=columns, received_rows=arriving, size_bytes=size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChipSlices:
+    """What one chip has: heads, columns and rows by name, and its part of every matrix.
+
+    `kept_columns` gives, for each gather point, how many of its columns it sends.
+    """
+
+    owns: Mapping[str, Extent]
+    kept_columns: Mapping[str, int]
+    matrices: tuple[MatrixSlice, ...]

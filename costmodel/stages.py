@@ -1,0 +1,96 @@
+"""Steps in a row to seconds, bytes and messages: the slowest chip, the exchange, the root's work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel import compute
+from costmodel.collectives import collective
+from costmodel.hardware import Platform
+from costmodel.media import Traffic
+from costmodel.program import Program, Step
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Time and traffic of some steps in a row, without L3; by plan (...), or (c, ...) where marked.
+
+    Attributes
+    ----------
+    busy_s, l2_bytes : (c, ...)
+        Time that each class of chips computes on its share; bytes between its L2 and L1.
+    compute_s, root_s, link_s
+        Time that all wait for the slowest chip; for the root and leaders that add up; for messages.
+    root_busy_s
+        Time that the root, and leaders that add up partial sums, are busy; of all chips together.
+    traffic : Traffic
+        What is sent.
+    """
+
+    busy_s: Array
+    l2_bytes: Array
+    compute_s: Array
+    root_s: Array
+    root_busy_s: Array
+    link_s: Array
+    traffic: Traffic
+
+    @property
+    def on_chip_s(self) -> Array:
+        """Time of the stage when nothing waits for L3."""
+        return self.compute_s + self.root_s + self.link_s
+
+    def plus(self, other: Stage, times: int) -> Stage:
+        """Add `times` this stage and one `other`."""
+        arrays = {
+            f.name: times * getattr(self, f.name) + getattr(other, f.name)
+            for f in fields(self)
+            if f.name != "traffic"
+        }
+        return Stage(**arrays, traffic=self.traffic.times(times).plus(other.traffic))
+
+
+def stage(platform: Platform, program: Program, steps: Iterable[Step]) -> Stage:
+    """Cost steps in a row; of each, the work, then root, merges and forwards, and the legs."""
+    medium = platform.link
+    classes: Any = np.zeros(program.chips.shape)
+    zero: Any = np.zeros(program.chips.shape[1:])
+    busy, l2_bytes = classes, classes
+    compute_s, root_s, root_busy_s, link_s = (zero,) * 4
+    traffic = Traffic.none(zero)
+    for step in steps:
+        if step.work:
+            seconds = compute.shard_s(platform, step.work) + classes
+            busy = busy + seconds
+            compute_s = compute_s + np.max(seconds, axis=0)
+            l2_bytes = l2_bytes + compute.l2_bytes(platform, step.work)
+        exchange = step.exchange
+        if exchange is None:
+            continue
+        delivery = collective(exchange, medium).cost(medium, exchange, program.chips)
+        alone, adding, narrowing = (
+            compute.alone_s(platform, work) for work in (exchange.root, exchange.merge, exchange.forward)
+        )
+        root_s = root_s + alone
+        root_s = root_s + delivery.merge_hops * adding + delivery.forward_hops * narrowing
+        root_busy_s = root_busy_s + alone
+        root_busy_s = root_busy_s + delivery.merges * adding + delivery.forwards * narrowing
+        for leg in delivery.legs:
+            link_s = link_s + leg.seconds
+            traffic = traffic.plus(leg.traffic)
+    return Stage(
+        busy_s=busy,
+        l2_bytes=l2_bytes,
+        compute_s=compute_s,
+        root_s=root_s,
+        root_busy_s=root_busy_s,
+        link_s=link_s,
+        traffic=traffic,
+    )

@@ -1,0 +1,61 @@
+"""What a strategy is: which plans it has, what it makes of them, and how it is spoken of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from costmodel.hardware import Platform
+from costmodel.plan import DECISIONS, Plan, Plans
+from costmodel.program import ChipSlices, Program
+from costmodel.workload import Workload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """A way to cut a model over chips; every field is needed.
+
+    Attributes
+    ----------
+    name : str
+        As in plans, spaces and tables.
+    description : str
+        What it does, in a line.
+    decisions : tuple of str
+        Decisions that its plans have; all others are neutral.
+    canonical : callable
+        Plans to the one form of all plans that cost the same, (n,) to (n,). It may give another
+        strategy's name to plans that are that one's (a single chip has one owner).
+    program : callable
+        Canonical plans to what each chip computes, holds and exchanges.
+    slices : callable
+        One canonical plan to what each chip has of every matrix, in agreement with `program`.
+    words : callable
+        One canonical plan in a few words.
+
+    Raises
+    ------
+    TypeError
+        A field is empty, no function, or no decision: a strategy that defines nothing is none.
+    """
+
+    name: str
+    description: str
+    decisions: tuple[str, ...]
+    canonical: Callable[[Workload, Platform, Plans], Plans]
+    program: Callable[[Workload, Platform, Plans], Program]
+    slices: Callable[[Workload, Platform, Plan], tuple[ChipSlices, ...]]
+    words: Callable[[Plan], str]
+
+    def __post_init__(self) -> None:
+        for field in ("name", "description", "decisions"):
+            if not getattr(self, field):
+                raise TypeError(f"strategy {self.name!r}: {field} is empty")
+        unknown = [name for name in self.decisions if name not in DECISIONS]
+        if unknown or "n_chips" not in self.decisions:
+            raise TypeError(
+                f"strategy {self.name!r}: decisions {self.decisions} must be of {list(DECISIONS)}"
+            )
+        for field in ("canonical", "program", "slices", "words"):
+            if not callable(getattr(self, field)):
+                raise TypeError(f"strategy {self.name!r}: {field} is no function")
