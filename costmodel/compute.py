@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from costmodel import effective_rates, operator_laws
+from costmodel import effective_rates, operator_laws, operator_rates
 from costmodel.hardware import Platform
-from costmodel.kernel_sets import EffectiveRates, OperatorLaws
+from costmodel.kernel_sets import EffectiveRates, OperatorLaws, OperatorRates
 from costmodel.operators import Operator
 
 FORM_MODULES: dict[type, ModuleType] = {
     EffectiveRates: effective_rates,
+    OperatorRates: operator_rates,
     OperatorLaws: operator_laws,
 }
 

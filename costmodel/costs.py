@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,21 @@ class Violation:
     unit: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.resource} needs {self.demand / 1e3:,.1f} k{self.unit} on a chip, "
-            f"{self.limit / 1e3:,.1f} k{self.unit} are usable"
-        )
+        if self.unit == "B":
+            return (
+                f"{self.resource} needs {self.demand / 1e3:,.1f} kB on a chip, "
+                f"{self.limit / 1e3:,.1f} kB are usable"
+            )
+        return f"{self.demand:g} {self.unit}, {self.limit:g} can be had"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What plans ask of a resource, (n,), and how much there is of it, in one unit."""
+
+    asked: Array
+    limit: float
+    unit: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +66,12 @@ class Costs:
         Bytes and messages on all links, headers included.
     l3_bytes, l2_bytes : array
         Traffic at each memory level, all chips.
-    l2_footprint_bytes, l3_footprint_bytes : array
+    l2_footprint_bytes, l3_footprint_bytes, flash_footprint_bytes : array
         Of the fullest chip.
+    link_bound_s : array
+        Time for messages that is never exceeded; what latency counts is what is expected.
+    missing_weights : array
+        U, the share of the weights that no chip stores, weighed by importance.
     regime : array of int
         Worst `Regime` of any chip.
     on_chip_s : array
@@ -64,7 +79,7 @@ class Costs:
     prefetch_s : array
         Time that L3 is busy for the next block while one runs, slowest chip.
     demands : dict
-        Resource to (demand, limit) in bytes.
+        Resource to `Demand`.
     """
 
     latency_by_cause_s: dict[str, Array]
@@ -79,10 +94,13 @@ class Costs:
     l2_bytes: Array
     l2_footprint_bytes: Array
     l3_footprint_bytes: Array
+    flash_footprint_bytes: Array
+    link_bound_s: Array
+    missing_weights: Array
     regime: NDArray[np.int64]
     on_chip_s: Array
     prefetch_s: Array
-    demands: dict[str, tuple[Array, float]]
+    demands: dict[str, Demand]
 
     @staticmethod
     def scattered(batches: Sequence[tuple[NDArray[np.int64], Costs]]) -> Costs:
@@ -93,8 +111,8 @@ class Costs:
             first = values[0]
             if isinstance(first, dict):
                 return {key: joined([value[key] for value in values]) for key in first}
-            if isinstance(first, tuple):  # what is asked for, and how much there is of it
-                return (joined([value[0] for value in values]), first[1])
+            if isinstance(first, Demand):
+                return replace(first, asked=joined([value.asked for value in values]))
             return first if isinstance(first, int) else np.concatenate(values)[order]
 
         return Costs(**{f.name: joined([getattr(c, f.name) for _, c in batches]) for f in fields(Costs)})
@@ -122,7 +140,7 @@ class Costs:
     @property
     def slack(self) -> dict[str, Array]:
         """Demand / limit - 1 of each resource: above 0 where a plan does not fit."""
-        return {name: demand / limit - 1 for name, (demand, limit) in self.demands.items()}
+        return {name: demand.asked / demand.limit - 1 for name, demand in self.demands.items()}
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
@@ -132,9 +150,9 @@ class Costs:
     def violations(self, index: int) -> list[Violation]:
         """List the resources that plan `index` exceeds."""
         return [
-            Violation(resource=name, demand=float(demand[index]), limit=limit, unit="B")
-            for name, (demand, limit) in self.demands.items()
-            if demand[index] > limit
+            Violation(resource=name, demand=float(d.asked[index]), limit=d.limit, unit=d.unit)
+            for name, d in self.demands.items()
+            if d.asked[index] > d.limit
         ]
 
     def limited_by(self, index: int) -> str:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costmodel import compute
+from costmodel.accuracy import missing_weights
 from costmodel.collectives import Messages, collective
-from costmodel.costs import LATENCY_CAUSES, Array, Costs
+from costmodel.costs import LATENCY_CAUSES, Costs, Demand
 from costmodel.errors import UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.memory import Placement, Regime, place
@@ -19,6 +21,7 @@ from costmodel.stages import Stage, stage
 from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload
 
+Array = NDArray[np.floating[Any]]
 Scope = Literal["model", "block", "attention", "mlp"]
 Prefetch = Literal["steady", "hidden"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -98,9 +101,14 @@ def held_bytes(parts: list[Part]) -> Any:
 
 
 def placed(
-    workload: Workload, platform: Platform, program: Program, halves: list[Part], around: list[Part]
+    workload: Workload,
+    platform: Platform,
+    program: Program,
+    halves: list[Part],
+    around: list[Part],
+    besides: Array,
 ) -> Placement:
-    """Place every chip's weights, KV cache and activations in its memories."""
+    """Place every chip's weights, KV cache, activations and what is held besides in its memories."""
     rows = workload.rows
     classes: Any = np.zeros(program.chips.shape)
     token_bytes: Any = sum((part.cache_token_bytes for part in halves), classes)
@@ -111,7 +119,8 @@ def placed(
         cache=token_bytes * workload.cached_tokens,
         cache_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
         stored=token_bytes * (rows if workload.writes_cache else 0),
-        activations=np.max([part.activation_peak_bytes + classes for part in (*halves, *around)], axis=0),
+        activations=np.max([part.activation_peak_bytes + classes for part in (*halves, *around)], axis=0)
+        + besides,
         head=held_bytes(head) + classes,
         embedding=held_bytes(embedding) + classes,
         n_blocks=workload.model.layers,
@@ -132,9 +141,9 @@ class Costing:
 
 def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Costing:
     """Cost canonical plans of one strategy, and keep what the costs are made of."""
-    (name,) = plans.names
+    (strategy,) = plans.names
     mcu = platform.mcu
-    program = strategy_named(name).program(workload, platform, plans)
+    program = strategy_named(strategy).program(workload, platform, plans)
     n, chips = program.n_chips, program.chips
     n_blocks = accounting.blocks(workload)
     halves = [program.part(half) for half in accounting.halves]
@@ -144,7 +153,9 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     head = stage(platform, program, [step for part in around for step in part.steps])
     total = block.plus(head, times=n_blocks)
 
-    placement = placed(workload, platform, program, halves, around)
+    there = n > 1
+    besides = total.buffer_bytes + platform.link.reserve.ram_bytes * there
+    placement = placed(workload, platform, program, halves, around, besides)
     bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
     off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=0)
     lookup = sum((part.looked_up_bytes for part in around), 0.0) * off_chip
@@ -165,10 +176,19 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         "l2": l2_bytes * mcu.l2.energy_j_per_byte,
         "link": platform.link.energy_j(total.traffic),
     }
-    demands: dict[str, tuple[Array, float]] = {}
-    for level_name, level, held in (("L2", mcu.l2, placement.l2), ("L3", mcu.l3, placement.l3)):
-        if level is not None:
-            demands[level_name] = (np.max(held, axis=0), level.usable_bytes)
+    code_bytes = platform.link.reserve.flash_bytes * there
+    demands = {
+        name: Demand(asked=np.max(held, axis=0) + extra, limit=level.usable_bytes, unit="B")
+        for name, level, held, extra in (
+            (mcu.l2_name, mcu.l2, placement.l2, 0.0),
+            ("L3", mcu.l3, placement.l3, 0.0),
+            ("flash", mcu.flash, placement.flash, code_bytes),
+        )
+        if level is not None
+    }
+    for name, limit in platform.link.limits.items():
+        demands[name] = Demand(asked=total.demands[name], limit=limit, unit=name)
+    missing = {point: share for part in halves for point, share in part.missing.items()}
     costs = Costs(
         latency_by_cause_s=latency,
         energy_by_cause_j=energy,
@@ -182,6 +202,9 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         l2_bytes=l2_bytes,
         l2_footprint_bytes=np.max(placement.l2, axis=0),
         l3_footprint_bytes=np.max(placement.l3, axis=0),
+        flash_footprint_bytes=np.max(placement.flash, axis=0),
+        link_bound_s=total.link_bound_s,
+        missing_weights=missing_weights(workload.importance, workload.model, missing) + np.zeros(n.shape),
         regime=np.max(placement.regime, axis=0),
         on_chip_s=block.on_chip_s,
         prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=0) / bandwidth,

@@ -51,10 +51,31 @@ class OffChipMemory(MemoryLevel):
     bandwidth_bytes_per_s: Annotated[float, quantity("byte/second")] = Field(alias="bandwidth")
 
 
-class Mcu(BaseModel):
-    """One microcontroller: a cluster of equal cores with L1, L2 and perhaps L3.
+class FlashMemory(BaseModel):
+    """On-chip flash that weights are read from in place; what reading costs is in the kernel set."""
 
-    A busy core draws `core_power_w`; a chip that waits draws `idle_power_w`.
+    model_config = FILE
+
+    size_bytes: Annotated[float, quantity("byte")] = Field(alias="size")
+    reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="reserve")
+
+    @property
+    def usable_bytes(self) -> float:
+        """Physical size less the firmware: what a plan must fit."""
+        return self.size_bytes - self.reserve_bytes
+
+    @model_validator(mode="after")
+    def _reserve_fits(self) -> FlashMemory:
+        if self.reserve_bytes >= self.size_bytes:
+            raise ValueError("the reserve leaves nothing usable")
+        return self
+
+
+class Mcu(BaseModel):
+    """One microcontroller: equal cores with on-chip memory L2, perhaps with L1, and L3 or flash.
+
+    A busy core draws `core_power_w`; a chip that waits draws `idle_power_w`. Without L1, the cores work
+    on L2 itself. Weights that are not in L2 come from L3, or are read in place from flash.
     """
 
     model_config = FILE
@@ -64,9 +85,21 @@ class Mcu(BaseModel):
     n_cores: Annotated[int, count()]
     core_power_w: Annotated[float, quantity("watt")] = Field(alias="core_power")
     idle_power_w: Annotated[float, quantity("watt", allow_zero=True)] = Field(alias="idle_power")
-    l1_bytes: Annotated[float, quantity("byte")] = Field(alias="l1_size")
+    l1_bytes: Annotated[float | None, quantity("byte")] = Field(alias="l1_size", default=None)
     l2: MemoryLevel
     l3: OffChipMemory | None = None
+    flash: FlashMemory | None = None
+
+    @property
+    def l2_name(self) -> str:
+        """What the on-chip memory is called: RAM where there is no other."""
+        return "L2" if self.l1_bytes is not None else "RAM"
+
+    @model_validator(mode="after")
+    def _one_home_of_weights(self) -> Mcu:
+        if self.l3 is not None and self.flash is not None:
+            raise ValueError("an MCU has either l3 or flash")
+        return self
 
 
 class PlatformFile(BaseModel):
@@ -134,8 +167,7 @@ def platform_of(records: tuple[Record, ...]) -> Platform:
         kernels_name=kernels.name,
         records=records,
     )
-    if isinstance(rules, OperatorLaws) and 2 * rules.tile_bytes > result.mcu.l1_bytes:
-        raise ParameterError(
-            f"{kernels.path}: two tiles of {rules.tile_bytes} B exceed L1 of {result.mcu.l1_bytes:g} B"
-        )
+    l1_bytes = result.mcu.l1_bytes or 0.0
+    if isinstance(rules, OperatorLaws) and 2 * rules.tile_bytes > l1_bytes:
+        raise ParameterError(f"{kernels.path}: two tiles of {rules.tile_bytes} B exceed L1 of {l1_bytes:g} B")
     return result

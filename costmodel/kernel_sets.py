@@ -1,4 +1,4 @@
-"""Kernel sets: the cycles that a named software stack takes on an MCU, by effective rates or by laws."""
+"""Kernel sets: the cycles that a named software stack takes on an MCU, by rates or by laws."""
 
 from __future__ import annotations
 
@@ -25,6 +25,36 @@ class EffectiveRates(BaseModel):
     root_cycles_per_element: Annotated[float, quantity("clock_cycle/element", allow_zero=True)] = Field(
         alias="root"
     )
+    row_tile: Annotated[int, count()]
+
+
+class OperatorRates(BaseModel):
+    """Rates of a chip as a whole, one a kind of operator; requantisation is inside those of products.
+
+    Attributes
+    ----------
+    gemv_mac_per_cycle, gemm_mac_per_cycle : float
+        Products of one row, and of many.
+    value_cycles_per_mac : float
+        Probabilities times values, which some stacks compute in floating point.
+    softmax, norm, activation, add : float
+        Cycles per element.
+    row_tile : int
+        Rows worked on at once.
+    """
+
+    model_config = FILE
+
+    form: Literal["operator_rates"]
+    description: str
+    mcu: str
+    gemv_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemv")
+    gemm_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemm")
+    value_cycles_per_mac: Annotated[float, quantity("clock_cycle/mac")] = Field(alias="values")
+    softmax: Annotated[float, quantity("clock_cycle/element")]
+    norm: Annotated[float, quantity("clock_cycle/element")]
+    activation: Annotated[float, quantity("clock_cycle/element")]
+    add: Annotated[float, quantity("clock_cycle/element")]
     row_tile: Annotated[int, count()]
 
 
@@ -126,9 +156,10 @@ class OperatorLaws(BaseModel):
     cache_append: ElementLaw
 
 
-KernelSet = EffectiveRates | OperatorLaws
-FORMS: dict[str, type[EffectiveRates] | type[OperatorLaws]] = {
+KernelSet = EffectiveRates | OperatorRates | OperatorLaws
+FORMS: dict[str, type[EffectiveRates] | type[OperatorRates] | type[OperatorLaws]] = {
     "effective_rates": EffectiveRates,
+    "operator_rates": OperatorRates,
     "operator_laws": OperatorLaws,
 }
 

@@ -29,7 +29,7 @@ class Regime(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Regimes and L3 traffic of every class of chips; arrays of shape (n, c), bytes.
+    """Regimes and L3 traffic of every class of chips; arrays of shape (c, n), bytes.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Placement:
         like prefetched ones.
     head_exposed, head_prefetched : float
         The same for the LM head's rows.
-    l2, l3 : float
+    l2, l3, flash : float
         Footprint by memory level.
     """
 
@@ -55,6 +55,7 @@ class Placement:
     head_prefetched: Array
     l2: Array
     l3: Array
+    flash: Array
 
     @property
     def block_traffic(self) -> Array:
@@ -82,15 +83,17 @@ def place(
 ) -> Placement:
     """Place a chip's share in its memories.
 
+    Weights that are read in place from flash take no room on chip; without L3 all else stays there.
+
     Parameters
     ----------
-    weights, cache : (n, c) float
+    weights, cache : (c, n) float
         Bytes of one block's weights, and of its KV cache.
-    cache_read, stored : (n, c) float
+    cache_read, stored : (c, n) float
         Bytes of that cache which a block reads, and bytes of new keys and values.
-    activations : (n, c) float
+    activations : (c, n) float
         Most activation bytes alive at once.
-    head, embedding : (n, c) float
+    head, embedding : (c, n) float
         Bytes of LM-head rows, and of embedding rows beyond them; 0 when not counted.
     n_blocks : int
         Blocks that the chip must hold.
@@ -98,6 +101,19 @@ def place(
         Row tiles of a block: times its weights are read when they do not stay.
     """
     room = mcu.l2.usable_bytes
+    if mcu.flash is not None:
+        none = np.zeros_like(activations)
+        return Placement(
+            regime=np.full(activations.shape, Regime.RESIDENT),
+            block_exposed=none,
+            block_prefetched=none,
+            block_stored=none,
+            head_exposed=none,
+            head_prefetched=none,
+            l2=n_blocks * cache + activations,
+            l3=none,
+            flash=n_blocks * weights + head + embedding,
+        )
     block = weights + cache_read
     blocks = n_blocks * (weights + cache)
     resident = blocks + activations <= room
@@ -131,4 +147,5 @@ def place(
         head_prefetched=head_ahead,
         l2=held if mcu.l3 is None else np.minimum(held, room),
         l3=off_chip + np.where(head_stays, 0.0, head + embedding),
+        flash=np.zeros_like(held),
     )

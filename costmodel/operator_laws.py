@@ -9,7 +9,7 @@ import numpy as np
 
 from costmodel.hardware import Mcu
 from costmodel.kernel_sets import ElementLaw, MatmulLaw, OperatorLaws, RowKernel
-from costmodel.operators import Kind, Operator
+from costmodel.operators import HEAD_PRODUCTS, Kind, Operator
 from costmodel.streaming import WARM, Timeline
 
 NORM_UNIT = 4  # elements that a core takes at a time when a row is split
@@ -91,7 +91,7 @@ def step_cycles(kernels: OperatorLaws, cores: int, operator: Operator) -> Any:
     """Cycles of an operator that streams nothing, without the overhead of a step."""
     rows, columns, n = operator.rows, operator.columns, operator.elements
     match operator.kind:
-        case Kind.HEAD_MATMUL:
+        case Kind.SCORES | Kind.VALUES:
             return head_matmul(kernels, cores, operator)
         case Kind.SOFTMAX if np.max(rows) == 1:
             return softmax_cycles(kernels.softmax, cores, operator.batch, columns)
@@ -136,7 +136,7 @@ def shard_cycles(kernels: OperatorLaws, mcu: Mcu, operators: Sequence[Operator],
             tiles, cycles = weight_matmul(kernels, mcu.n_cores, operator)
             passes = _ceil(int(np.max(operator.rows)), kernels.row_tile)
             moved = operator.weight_bytes * passes
-        elif operator.kind is Kind.HEAD_MATMUL and np.any(operator.data_bytes):
+        elif operator.kind in HEAD_PRODUCTS and np.any(operator.data_bytes):
             tiles = np.ceil(np.asarray(operator.data_bytes) / kernels.tile_bytes)
             cycles, moved = head_matmul(kernels, mcu.n_cores, operator), operator.data_bytes
         else:

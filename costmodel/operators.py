@@ -17,7 +17,8 @@ class Kind(StrEnum):
     """What an operator does; a kernel set gives each kind its time."""
 
     MATMUL = "matmul"
-    HEAD_MATMUL = "head_matmul"
+    SCORES = "scores"
+    VALUES = "values"
     SOFTMAX = "softmax"
     NORM = "norm"
     ACTIVATION = "activation"
@@ -28,6 +29,9 @@ class Kind(StrEnum):
     ROTARY = "rotary"
     CACHE_APPEND = "cache_append"
     TRANSFER = "transfer"
+
+
+HEAD_PRODUCTS = (Kind.SCORES, Kind.VALUES)  # products of a head with its own keys and values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,6 @@ class Operator:
     @property
     def macs(self) -> Any:
         """Multiply-accumulates: zero for all but matrix products."""
-        if self.kind in (Kind.MATMUL, Kind.HEAD_MATMUL):
+        if self.kind is Kind.MATMUL or self.kind in HEAD_PRODUCTS:
             return self.elements * self.depth
         return 0 * self.elements

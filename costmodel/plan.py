@@ -111,6 +111,11 @@ def _decision(name: str, **attributes: Any) -> Any:
     return field(default=default, metadata={"decision": decision})
 
 
+def _ratio(name: str) -> Any:
+    """Declare a pruning ratio."""
+    return _decision(name, low=0.0, high=1.0, step=0.001, neutral=0.0, default=0.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One design point; its decisions are the rows of `DECISIONS`.
@@ -126,6 +131,9 @@ class Plan:
         ``group_size == n_chips``.
     partial_sum_bits : {8, 16, 32}
         Width of the partial sums that travel up the hierarchy.
+    prune_qkv, prune_o, prune_ffn_in, prune_ffn_out : float
+        Share of its columns that a chip does not send, before Q, K and V, before O, before the FFN's
+        first and its last matrix; whole thousandths, 0 to 1.
     """
 
     strategy: str
@@ -134,6 +142,10 @@ class Plan:
     partial_sum_bits: int = _decision(
         "partial_sum_bits", low=8, high=32, only=(8, 16, 32), neutral=8, default=8
     )
+    prune_qkv: float = _ratio("prune_qkv")
+    prune_o: float = _ratio("prune_o")
+    prune_ffn_in: float = _ratio("prune_ffn_in")
+    prune_ffn_out: float = _ratio("prune_ffn_out")
 
     def __post_init__(self) -> None:
         for name, decision in DECISIONS.items():
@@ -263,19 +275,29 @@ class Plans:
         return key
 
 
+# Names that stand for several decisions at once.
+SHORTHANDS: dict[str, tuple[str, ...]] = {
+    "prune": ("prune_qkv", "prune_o", "prune_ffn_in", "prune_ffn_out"),
+}
+
+
 def plan_of(values: dict[str, Any]) -> Plan:
-    """Build a plan from decision values by name, as text or numbers.
+    """Build a plan from decision values by name, as text or numbers; a shorthand fills what is not given.
 
     Raises
     ------
     PlanError
         Unknown decision, one that is no number of the right kind, or one missing.
     """
-    names = ("strategy", *DECISIONS)
+    names = ("strategy", *DECISIONS, *SHORTHANDS)
     decided: dict[str, Any] = {}
     for name, value in values.items():
         if name not in names:
             raise PlanError(f"unknown decision {name!r}; {nearest(name, names)}")
+        if name in SHORTHANDS:
+            meant = (one for one in SHORTHANDS[name] if one not in values)
+            decided |= {one: DECISIONS[one].read(str(value)) for one in meant}
+            continue
         decided[name] = str(value) if name == "strategy" else DECISIONS[name].read(str(value))
     if "strategy" not in decided:
         raise PlanError("decision 'strategy' is missing")

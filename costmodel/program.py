@@ -8,7 +8,7 @@ classes comes first, so that both broadcast as they are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -80,6 +80,8 @@ class Part:
         Bytes of keys and values of one token.
     looked_up_bytes : (...)
         Rows of a table that are read, whoever owns them.
+    missing : dict of (...)
+        Gather point to the share of the weights behind it that no chip stores.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Part:
     activation_peak_bytes: PerChip
     cache_token_bytes: PerChip = 0.0
     looked_up_bytes: PerPlan = 0.0
+    missing: Mapping[str, PerPlan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

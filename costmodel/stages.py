@@ -30,8 +30,14 @@ class Stage:
         Time that all wait for the slowest chip; for the root and leaders that add up; for messages.
     root_busy_s
         Time that the root, and leaders that add up partial sums, are busy; of all chips together.
+    link_bound_s
+        Time for messages that is never exceeded; more than `link_s` where rounds may stop early.
     traffic : Traffic
         What is sent.
+    buffer_bytes
+        Most RAM for packets under way, of any exchange.
+    demands : dict
+        Most that any exchange asks of the medium beside time.
     """
 
     busy_s: Array
@@ -40,7 +46,10 @@ class Stage:
     root_s: Array
     root_busy_s: Array
     link_s: Array
+    link_bound_s: Array
     traffic: Traffic
+    buffer_bytes: Array
+    demands: dict[str, Array]
 
     @property
     def on_chip_s(self) -> Array:
@@ -49,12 +58,18 @@ class Stage:
 
     def plus(self, other: Stage, times: int) -> Stage:
         """Add `times` this stage and one `other`."""
+        apart = ("traffic", "buffer_bytes", "demands")
         arrays = {
             f.name: times * getattr(self, f.name) + getattr(other, f.name)
             for f in fields(self)
-            if f.name != "traffic"
+            if f.name not in apart
         }
-        return Stage(**arrays, traffic=self.traffic.times(times).plus(other.traffic))
+        return Stage(
+            **arrays,
+            traffic=self.traffic.times(times).plus(other.traffic),
+            buffer_bytes=np.maximum(self.buffer_bytes, other.buffer_bytes),
+            demands={name: np.maximum(most, other.demands[name]) for name, most in self.demands.items()},
+        )
 
 
 def stage(platform: Platform, program: Program, steps: Iterable[Step]) -> Stage:
@@ -63,8 +78,9 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step]) -> Stage:
     classes: Any = np.zeros(program.chips.shape)
     zero: Any = np.zeros(program.chips.shape[1:])
     busy, l2_bytes = classes, classes
-    compute_s, root_s, root_busy_s, link_s = (zero,) * 4
+    compute_s, root_s, root_busy_s, link_s, link_bound_s, buffer_bytes = (zero,) * 6
     traffic = Traffic.none(zero)
+    demands = dict.fromkeys(medium.limits, zero)
     for step in steps:
         if step.work:
             seconds = compute.shard_s(platform, step.work) + classes
@@ -84,7 +100,10 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step]) -> Stage:
         root_busy_s = root_busy_s + delivery.merges * adding + delivery.forwards * narrowing
         for leg in delivery.legs:
             link_s = link_s + leg.seconds
+            link_bound_s = link_bound_s + leg.bound_s
             traffic = traffic.plus(leg.traffic)
+        buffer_bytes = np.maximum(buffer_bytes, delivery.buffer_bytes)
+        demands |= {name: np.maximum(demands[name], most) for name, most in delivery.demands.items()}
     return Stage(
         busy_s=busy,
         l2_bytes=l2_bytes,
@@ -92,5 +111,8 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step]) -> Stage:
         root_s=root_s,
         root_busy_s=root_busy_s,
         link_s=link_s,
+        link_bound_s=link_bound_s,
         traffic=traffic,
+        buffer_bytes=buffer_bytes,
+        demands=demands,
     )

@@ -60,10 +60,10 @@ def heads_work(workload: Workload, heads: Ints, kv_heads: Ints) -> tuple[Operato
     m, s, p, kv = workload.model, workload.rows, workload.model.head_size, workload.context
     cached = m.activation_bytes * (kv_heads * p) * kv if workload.reads_cache else 0.0
 
-    def head_product(name: str, columns: int, depth: int) -> Operator:
+    def head_product(kind: Kind, columns: int, depth: int) -> Operator:
         return Operator(
-            kind=Kind.HEAD_MATMUL,
-            name=name,
+            kind=kind,
+            name=kind.value,
             batch=heads,
             rows=s,
             columns=columns,
@@ -73,19 +73,23 @@ def heads_work(workload: Workload, heads: Ints, kv_heads: Ints) -> tuple[Operato
 
     requantise = Operator(kind=Kind.REQUANTISE, name="requantise scores", batch=heads, rows=s, columns=kv)
     return (
-        head_product("scores", kv, p),
+        head_product(Kind.SCORES, kv, p),
         *((requantise,) if s > 1 else ()),
         Operator(kind=Kind.SOFTMAX, name="softmax", batch=heads, rows=s, columns=kv),
-        head_product("values", p, kv),
+        head_product(Kind.VALUES, p, kv),
         Operator(kind=Kind.REQUANTISE, name="requantise values", rows=s, columns=heads * p),
     )
+
+
+def hidden_matrices(model: Model) -> tuple[str, ...]:
+    """Names of the matrices that make hidden columns."""
+    return ("gate", "up") if model.ffn_matrices == 3 else ("up",)
 
 
 def hidden(workload: Workload, columns: Ints, depth: Ints) -> tuple[Operator, ...]:
     """Hidden columns of the feed-forward network from `depth` columns of its input."""
     m, s = workload.model, workload.rows
-    gated = m.ffn_matrices == 3
-    inputs = ("gate", "up") if gated else ("up",)
+    inputs = hidden_matrices(m)
     multiply = Operator(kind=Kind.MULTIPLY, name="gate x up", rows=s, columns=columns)
     return (
         *(product(workload, name, columns=columns, depth=depth) for name in inputs),
@@ -94,7 +98,7 @@ def hidden(workload: Workload, columns: Ints, depth: Ints) -> tuple[Operator, ..
             for name in inputs
         ),
         Operator(kind=Kind.ACTIVATION, name=m.activation, rows=s, columns=columns),
-        *((multiply,) if gated else ()),
+        *((multiply,) if m.ffn_matrices == 3 else ()),
     )
 
 
@@ -107,9 +111,10 @@ def residual(workload: Workload, columns: Ints) -> tuple[Operator, ...]:
     )
 
 
-def norm(workload: Workload, columns: Ints) -> Operator:
-    """Normalise `columns` of each token."""
-    return Operator(kind=Kind.NORM, name=workload.model.norm, rows=workload.rows, columns=columns)
+def norm(workload: Workload, columns: Ints, rows: Ints | None = None) -> Operator:
+    """Normalise `columns` of each token; of all tokens by default."""
+    tokens = workload.rows if rows is None else rows
+    return Operator(kind=Kind.NORM, name=workload.model.norm, rows=tokens, columns=columns)
 
 
 def transfer(name: str, *, rows: Ints, columns: Ints, element_bytes: Floats) -> Operator:

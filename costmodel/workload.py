@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.errors import UsageError, nearest
+from costmodel.importance import Importance, importance_of
 from costmodel.parameters import Record, choice, count, load, switch, validate
 
 RequestKind = Literal["prompt", "autoregressive", "encoder"]
@@ -34,6 +35,8 @@ class Model(BaseModel):
         Whether LM head and embedding are one matrix.
     weight_bits, activation_bits : int
         Widths of weights, and of activations and KV cache.
+    family : {"encoder", "decoder"}
+        Whose importance its weights have; without it, decoder where there is a request with a cache.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +56,7 @@ class Model(BaseModel):
     tied_embedding: Annotated[bool, switch()]
     weight_bits: Annotated[int, count(1, 64)]
     activation_bits: Annotated[int, count(1, 64)]
+    family: Annotated[str, choice("encoder", "decoder")] = ""
     default_request: RequestKind
     requests: dict[RequestKind, Annotated[int, count()]] = Field(min_length=1)
 
@@ -63,6 +67,12 @@ class Model(BaseModel):
         if self.default_request not in self.requests:
             raise ValueError(f"default_request {self.default_request!r} is not among the requests")
         return self
+
+    @property
+    def importance_name(self) -> str:
+        """Family that the model is taken to be of."""
+        cached = {"prompt", "autoregressive"} & set(self.requests)
+        return self.family or ("decoder" if cached else "encoder")
 
     @property
     def weight_bytes(self) -> float:
@@ -103,6 +113,13 @@ class Workload:
     request: RequestKind
     n_tokens: int
     record: Record
+    importance: Importance
+    importance_record: Record
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Parameter files it was read from: model, importance."""
+        return (self.record, self.importance_record)
 
     @property
     def rows(self) -> int:
@@ -132,12 +149,15 @@ class Workload:
 
 def load_workload(name: str, request: str | None = None, n_tokens: int | None = None) -> Workload:
     """Read a model by name or path and pick a request: its default, or the one asked for."""
-    return workload_of(load("model", name), request, n_tokens)
+    return workload_of(load("model", name), None, request, n_tokens)
 
 
-def workload_of(record: Record, request: str | None, n_tokens: int | None) -> Workload:
-    """Build a workload out of the record of a model."""
+def workload_of(
+    record: Record, importance: Record | None, request: str | None, n_tokens: int | None
+) -> Workload:
+    """Build a workload out of the records of a model and of an importance, by default its family's."""
     model = validate(Model, record.data, record.path)
+    family = load("importance", model.importance_name) if importance is None else importance
     kind = model.default_request if request is None else request
     if kind not in REQUEST_KINDS:
         raise UsageError(f"unknown request {kind!r}; {nearest(kind, REQUEST_KINDS)}")
@@ -146,4 +166,12 @@ def workload_of(record: Record, request: str | None, n_tokens: int | None) -> Wo
     tokens = model.requests[kind] if n_tokens is None else n_tokens
     if not 1 <= tokens <= MAX_TOKENS:
         raise UsageError(f"tokens {tokens} must be 1 to {MAX_TOKENS}")
-    return Workload(name=record.name, model=model, request=kind, n_tokens=tokens, record=record)
+    return Workload(
+        name=record.name,
+        model=model,
+        request=kind,
+        n_tokens=tokens,
+        record=record,
+        importance=importance_of(family),
+        importance_record=family,
+    )

@@ -28,6 +28,7 @@ from costmodel import (
 )
 from costmodel import effective_rates as effective_rates  # for the templates, like all "as" of the same name
 from costmodel import operator_laws as operator_laws
+from costmodel.collectives.trees import Hierarchy, hierarchy
 from costmodel.evaluate import Costing, costing
 from costmodel.hardware import platform_of
 from costmodel.memory import Regime
@@ -37,7 +38,6 @@ from costmodel.plan import MAX_CHIPS
 from costmodel.program import AROUND, HALVES, Step
 from costmodel.stages import Stage, stage
 from costmodel.strategies import canonical, head_wise
-from costmodel.trees import Hierarchy, hierarchy
 from costmodel.workload import Model
 from dse.console import shown_value
 from dse.validation import validate
@@ -130,12 +130,16 @@ def placed(field: str, n_chips: int, *case: Any, **options: Any) -> float:
     return most(getattr(costed(n_chips, *case, **options).placement, field))
 
 
-def peak(n_chips: int, *case: Any, **options: Any) -> float:
+def peak(
+    n_chips: int,
+    accounting: Accounting = BLOCK,
+    workload: Workload = TINY,
+    platform: Platform = SIRACUSA,
+) -> float:
     """Activation bytes alive at once, of the chip with most of them."""
-    counted = case[0] if case else BLOCK
-    counts_head = counted.counts_head(case[1] if len(case) > 1 else TINY)
-    parts = costed(n_chips, *case, **options).program.parts
-    return max(most(part.activation_peak_bytes) for part in parts if part.name in HALVES or counts_head)
+    program = costed(n_chips, accounting, workload, platform).program
+    counted = (*accounting.halves, *(AROUND if accounting.counts_head(workload) else ()))
+    return max(most(program.part(name).activation_peak_bytes) for name in counted)
 
 
 def block_bytes(n_chips: int) -> float:

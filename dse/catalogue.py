@@ -10,7 +10,9 @@ from rich.console import RenderableType
 
 from costmodel.errors import UsageError, cut, nearest
 from costmodel.hardware import Mcu, PlatformFile, load_platform
-from costmodel.kernel_sets import EffectiveRates, OperatorLaws, kernel_set
+from costmodel.importance import FORMS as IMPORTANCES
+from costmodel.importance import importance_of
+from costmodel.kernel_sets import FORMS, kernel_set
 from costmodel.media import MEDIA, medium_of
 from costmodel.parameters import KINDS, Kind, Record, built_in_names, load, read_toml, validate
 from costmodel.plan import DECISIONS
@@ -35,6 +37,7 @@ LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "kernels": lambda: _files("kernels"),
     "mcus": lambda: _files("mcu"),
     "links": lambda: _files("link"),
+    "importances": lambda: _files("importance"),
 }
 
 
@@ -83,13 +86,14 @@ CHECKS: dict[Kind, Callable[[Record], object]] = {
     "link": medium_of,
     "kernels": kernel_set,
     "platform": lambda record: load_platform(record.name),
+    "importance": importance_of,
     "model": lambda record: validate(Model, record.data, record.path),
 }
 SCHEMAS: tuple[tuple[Kind, type[BaseModel]], ...] = (
     ("mcu", Mcu),
     *(("link", schema) for schema in MEDIA.values()),
-    ("kernels", EffectiveRates),
-    ("kernels", OperatorLaws),
+    *(("kernels", schema) for schema in FORMS.values()),
+    *(("importance", schema) for schema in IMPORTANCES.values()),
     ("platform", PlatformFile),
     ("model", Model),
 )

@@ -285,9 +285,12 @@ def memory_lines(document: Deployment) -> list[str]:
         "prefetch buffer": fullest.prefetch_buffer_bytes,
     }
     held = ", ".join(f"{size(v)} in {k}" for k, v in fullest.footprint_bytes.items() if v)
-    outside = sum(chip.footprint_bytes["L3"] > 0 for chip in chips)
+    outside = sum(chip.footprint_bytes.get("L3", 0) > 0 for chip in chips)
+    where = f"weights of blocks {document.costs.regime}; {outside} of {len(chips)} chips need off-chip memory"
+    if "flash" in fullest.footprint_bytes:
+        where = "weights read in place from flash"
     return [
-        f"weights of blocks {document.costs.regime}; {outside} of {len(chips)} chips need off-chip memory",
+        where,
         f"fullest chip, {held}: " + ", ".join(f"{k} {size(v)}" for k, v in parts.items() if v),
     ]
 

@@ -34,6 +34,7 @@ from dse.document import (
     Message,
     PlatformChoice,
     PredictedCosts,
+    Round,
     Synchronisation,
     Violation,
     WorkloadChoice,
@@ -56,6 +57,9 @@ def predicted(costs: Costs, index: int) -> PredictedCosts:
         l2_bytes=float(costs.l2_bytes[index]),
         l2_footprint_bytes=float(costs.l2_footprint_bytes[index]),
         l3_footprint_bytes=float(costs.l3_footprint_bytes[index]),
+        flash_footprint_bytes=float(costs.flash_footprint_bytes[index]),
+        link_bound_s=float(costs.link_bound_s[index]),
+        missing_weights=float(costs.missing_weights[index]),
         regime=regime_name(int(costs.regime[index])),
         limited_by=costs.limited_by(index),
         block_on_chip_s=float(costs.on_chip_s[index]),
@@ -76,7 +80,7 @@ def regime_name(code: int) -> RegimeName:
 
 def rests_on(workload: Workload, platform: Platform) -> list[str]:
     """List the assumed and fitted parameters behind a cost; not those of other requests."""
-    lines = [line for record in (workload.record, *platform.records) for line in record.uncertain()]
+    lines = [line for record in (*workload.records, *platform.records) for line in record.uncertain()]
     return [line for line in lines if " requests." not in line or f" requests.{workload.request} " in line]
 
 
@@ -98,17 +102,19 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
         costs=predicted(found.costing.costs, 0),
-        chips=_chips(workload, found, accounting),
+        chips=_chips(workload, platform, found, accounting),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform),
         inputs=[
             Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data)
-            for r in (workload.record, *platform.records)
+            for r in (*workload.records, *platform.records)
         ],
     )
 
 
-def _chips(workload: Workload, found: Inspection, accounting: Accounting) -> list[ChipShare]:
+def _chips(
+    workload: Workload, platform: Platform, found: Inspection, accounting: Accounting
+) -> list[ChipShare]:
     """Shares chip by chip: classes unrolled in order."""
     program, place = found.costing.program, found.costing.placement
     counted = [program.part(name) for name in accounting.halves]
@@ -119,11 +125,13 @@ def _chips(workload: Workload, found: Inspection, accounting: Accounting) -> lis
     peaks = np.max([part.activation_peak_bytes + classes for part in (*counted, *around)], axis=0)
     token_bytes: Any = sum((part.cache_token_bytes for part in counted), classes)
     of_chip = np.repeat(np.arange(len(program.chips)), program.chips[:, 0])
+    mcu = platform.mcu
+    on_chip = mcu.l2_name if mcu.flash is None else "flash"
     result = []
     for chip, (share, k) in enumerate(zip(found.slices, of_chip.tolist(), strict=True)):
         resident = place.regime[k, 0] == Regime.RESIDENT
-        head_home = "L3" if place.head_traffic[k, 0] > 0 else "L2"
-        homes = dict.fromkeys(block_matrices, "L2" if resident else "L3") | dict.fromkeys(
+        head_home = "L3" if place.head_traffic[k, 0] > 0 else on_chip
+        homes = dict.fromkeys(block_matrices, on_chip if resident else "L3") | dict.fromkeys(
             head_matrices, head_home
         )
         result.append(
@@ -147,7 +155,15 @@ def _chips(workload: Workload, found: Inspection, accounting: Accounting) -> lis
                 kv_cache_bytes=float(token_bytes[k, 0] * workload.cached_tokens * workload.model.layers),
                 activation_peak_bytes=float(peaks[k, 0]),
                 prefetch_buffer_bytes=float(max(place.block_prefetched[k, 0], place.head_prefetched[k, 0])),
-                footprint_bytes={"L2": float(place.l2[k, 0]), "L3": float(place.l3[k, 0])},
+                footprint_bytes={
+                    name: float(held[k, 0])
+                    for name, level, held in (
+                        (mcu.l2_name, mcu.l2, place.l2),
+                        ("L3", mcu.l3, place.l3),
+                        ("flash", mcu.flash, place.flash),
+                    )
+                    if level is not None
+                },
             )
         )
     return result
@@ -165,6 +181,7 @@ def _synchronisation(one: PlannedSynchronisation) -> Synchronisation:
         legs=[
             Leg(
                 name=leg.name,
+                round=None if leg.round is None else Round(**vars(leg.round)),
                 messages=[
                     Message(
                         slot=m.slot,
@@ -206,7 +223,7 @@ def parts(document: Deployment) -> Parts:
     choice, accounting = document.workload, document.accounting
     strategy_named(document.decisions.strategy)
     return (
-        workload_of(records["model"], choice.request, choice.n_tokens),
+        workload_of(records["model"], records["importance"], choice.request, choice.n_tokens),
         platform_of(tuple(records[k] for k in ("platform", "mcu", "link", "kernels"))),
         plan_of({"strategy": document.decisions.strategy, **document.decisions.values}),
         Accounting(**accounting.model_dump()),

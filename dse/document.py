@@ -83,12 +83,25 @@ class Message(BaseModel):
     payload_bytes: float
 
 
+class Round(BaseModel):
+    """How a leg's messages travel in rounds: packets of a payload, so many a round, in timed slots."""
+
+    model_config = STRICT
+
+    payload_bytes: int
+    packets: int
+    rounds: int
+    slots: int
+    slot_s: float
+
+
 class Leg(BaseModel):
-    """Messages that go one way."""
+    """Messages that go one way; with a round, they go in it all together."""
 
     model_config = STRICT
 
     name: str
+    round: Round | None
     messages: list[Message]
 
 
@@ -131,6 +144,9 @@ class PredictedCosts(BaseModel):
     l2_bytes: float
     l2_footprint_bytes: float
     l3_footprint_bytes: float
+    flash_footprint_bytes: float
+    link_bound_s: float
+    missing_weights: float
     regime: Regime
     limited_by: str
     block_on_chip_s: float

@@ -142,7 +142,7 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
         "versions": versions(),
         "git_commit": git_commit(),
         "parameter_files": {
-            f"{r.kind}/{r.name}": r.sha256 for r in (job.workload.record, *job.platform.records)
+            f"{r.kind}/{r.name}": r.sha256 for r in (*job.workload.records, *job.platform.records)
         },
     }
     if recommended is None:
@@ -203,7 +203,8 @@ def _title(workload: str, request: str, platform: str) -> str:
 def plan_in(front: pd.DataFrame, index: int) -> Plan:
     """Plan in row `index` of a front's table."""
     row = front.loc[index]
-    return plan_of({name: row[name] for name in ("strategy", *DECISIONS)})
+    decided = {name: row.get(name, decision.neutral) for name, decision in DECISIONS.items()}
+    return plan_of({"strategy": row["strategy"], **decided})
 
 
 def write_run(folder: Path, result: SearchResult, wall_s: float) -> list[Path]:
@@ -260,7 +261,9 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
         table = pd.read_csv(path, index_col=index)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
-    numbers = [*DECISIONS, *(o.column for o in OBJECTIVES.values())]
+    known = [s for name, s in STRATEGIES.items() if name in set(table.get("strategy", ()))]
+    decisions = [name for name in DECISIONS if any(name in s.decisions for s in known)]
+    numbers = list(dict.fromkeys((*decisions, *(o.column for o in OBJECTIVES.values()))))
     for column in [*numbers, *flags, "strategy", "regime", "limited_by"]:
         if column not in table:
             raise RunError(f"{path}: column {column!r} is missing")
@@ -271,8 +274,8 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
             raise RunError(f"{path}: column {column!r} holds something that is no number")
         if not np.all(np.isfinite(table[column])):
             raise RunError(f"{path}: column {column!r} has a cell that is empty or infinite")
-    for column, decision in DECISIONS.items():
-        if decision.whole and not pd.api.types.is_integer_dtype(table[column]):
+    for column in decisions:
+        if DECISIONS[column].whole and not pd.api.types.is_integer_dtype(table[column]):
             raise RunError(f"{path}: column {column!r} holds something that is no whole number")
     if not table["strategy"].isin(STRATEGIES).all():
         raise RunError(f"{path}: column 'strategy' must be one of {', '.join(STRATEGIES)}")

@@ -7,11 +7,13 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from costmodel import Accounting, Costs, Plan, Plans, Platform, Workload, load_platform, load_workload
 from costmodel.evaluate import PREFETCHES, SCOPES, Costing, costing
+from costmodel.media import Switched
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.strategies import canonical
 from costmodel.workload import REQUEST_KINDS
 
 KERNEL_SETS = {name: load_platform("siracusa-mipi", name) for name in ("date2025", "pulp-gvsoc")}
+RADIO = load_platform("nrf52840-mixer")
 STORIES = load_workload("stories15m")
 ROUNDING = 1e-12  # relative; where only the order of additions differs
 
@@ -92,6 +94,21 @@ def platforms(draw: DrawFn) -> Platform:
     )
 
 
+@st.composite
+def any_platforms(draw: DrawFn) -> Platform:
+    """Chips joined by links of any family; with Mixer, chips with flash as well."""
+    platform = draw(platforms())
+    family = draw(st.sampled_from(("point_to_point", "full duplex", "switched", "mixer")))
+    if family == "full duplex":
+        return changed(platform, link={"duplex": "full"})
+    if family == "switched":
+        wire = {name: value for name, value in vars(platform.link).items() if name in Switched.model_fields}
+        return replace(platform, link=Switched.model_construct(**wire | {"medium": "switched"}))
+    if family == "mixer":
+        return replace(draw(st.sampled_from((platform, RADIO))), link=RADIO.link)
+    return platform
+
+
 def plan_of(strategy: str) -> SearchStrategy[Plan]:
     """Plans of one strategy, every decision of all at random."""
     decided: dict[str, SearchStrategy[Any]] = {}
@@ -142,6 +159,6 @@ def per_plan(costs: Costs) -> dict[str, np.ndarray]:
     arrays = {f.name: getattr(costs, f.name) for f in fields(Costs)}
     arrays |= {f"latency {cause}": array for cause, array in costs.latency_by_cause_s.items()}
     arrays |= {f"energy {cause}": array for cause, array in costs.energy_by_cause_j.items()}
-    arrays |= {f"demand {name}": demand for name, (demand, _) in costs.demands.items()}
+    arrays |= {f"demand {name}": demand.asked for name, demand in costs.demands.items()}
     shape = costs.n_chips.shape
     return {name: array for name, array in arrays.items() if getattr(array, "shape", None) == shape}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from costmodel.errors import ParameterError, cut, nearest
-from costmodel.media.medium import Medium, Traffic
+from costmodel.media.medium import Medium, Reserve, Traffic
+from costmodel.media.mixer import Mixer, RoundDesign
 from costmodel.media.point_to_point import PointToPoint
+from costmodel.media.switched import Switched
 from costmodel.parameters import Record, validate
 
 MEDIA: dict[str, type[Medium]] = {
     "point_to_point": PointToPoint,
+    "switched": Switched,
+    "mixer": Mixer,
 }
 
 
@@ -21,4 +25,14 @@ def medium_of(record: Record) -> Medium:
     return validate(MEDIA[family], record.data, record.path)
 
 
-__all__ = ["MEDIA", "Medium", "PointToPoint", "Traffic", "medium_of"]
+__all__ = [
+    "MEDIA",
+    "Medium",
+    "Mixer",
+    "PointToPoint",
+    "Reserve",
+    "RoundDesign",
+    "Switched",
+    "Traffic",
+    "medium_of",
+]

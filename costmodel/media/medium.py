@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +21,27 @@ class Traffic:
     Attributes
     ----------
     wire_bytes, messages : float
-        Bytes on all links, headers included, and messages.
+        Bytes that are sent, headers included, and messages. On a shared channel a message counts
+        once, however many chips hear it or pass it on.
+    sending_s, receiving_s : float
+        Time that radios send and listen, of all chips together.
     """
 
     wire_bytes: PerPlan
     messages: PerPlan
+    sending_s: PerPlan
+    receiving_s: PerPlan
 
     @staticmethod
     def none(zero: PerPlan) -> Traffic:
         """Give no traffic, in arrays of the shape of `zero`."""
         return Traffic(**{f.name: zero for f in fields(Traffic)})
+
+    @staticmethod
+    def wired(*, wire_bytes: PerPlan, messages: PerPlan) -> Traffic:
+        """Give traffic on wires."""
+        zero = np.zeros(np.shape(messages))
+        return Traffic(wire_bytes=wire_bytes, messages=messages, sending_s=zero, receiving_s=zero)
 
     def plus(self, other: Traffic) -> Traffic:
         """Add traffic, field by field."""
@@ -40,10 +52,25 @@ class Traffic:
         return Traffic(**{name: count * value for name, value in vars(self).items()})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reserve:
+    """What a medium's software takes of every chip that uses it."""
+
+    ram_bytes: float = 0.0
+    flash_bytes: float = 0.0
+
+
 class Medium(BaseModel, ABC):
-    """What joins the chips; a file's key `medium` says of which family it is."""
+    """What joins the chips; a file's key `medium` says of which family it is.
+
+    Attributes
+    ----------
+    shared : bool
+        Whether all chips hear everything that is sent; there are no trees then.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    shared: ClassVar[bool] = False
 
     description: str
     medium: str
@@ -51,3 +78,13 @@ class Medium(BaseModel, ABC):
     @abstractmethod
     def energy_j(self, traffic: Traffic) -> Any:
         """Joules of all chips for `traffic`, both ends."""
+
+    @property
+    def reserve(self) -> Reserve:
+        """What the medium's software takes of every chip that uses it; the MCU's reserve covers wires."""
+        return Reserve()
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """What there is of the resources that a collective may ask for, by name."""
+        return {}

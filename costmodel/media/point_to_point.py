@@ -12,10 +12,11 @@ from costmodel.parameters import choice, quantity
 
 
 class PointToPoint(Medium):
-    """A point-to-point link between two chips; a chip handles one message at a time.
+    """A point-to-point link between two chips.
 
     A message of b bytes is cut in packets of at most `payload_bytes`, each with `header_bytes`,
-    and takes `message_latency_s` besides.
+    and takes `message_latency_s` besides. With `duplex` "half", which is meant where a file does not
+    say, a chip handles one message at a time; with "full" it can send one while it gets another.
     """
 
     medium: Annotated[str, choice("point_to_point")]
@@ -23,6 +24,7 @@ class PointToPoint(Medium):
     message_latency_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="message_latency")
     header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="header")
     payload_bytes: Annotated[float, quantity("byte")] = Field(alias="payload")
+    duplex: Annotated[str, choice("half", "full")] = "half"
     energy_j_per_byte: Annotated[float, quantity("joule/byte", allow_zero=True)] = Field(alias="energy")
 
     def energy_j(self, traffic: Traffic) -> Any:

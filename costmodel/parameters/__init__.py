@@ -10,7 +10,7 @@ from costmodel.parameters.files import (
     read_toml,
     validate,
 )
-from costmodel.parameters.quantity import Sourced, choice, count, quantity, switch, to_unit
+from costmodel.parameters.quantity import Sourced, choice, count, fraction, quantity, switch, to_unit
 
 __all__ = [
     "KINDS",
@@ -20,6 +20,7 @@ __all__ = [
     "built_in_names",
     "choice",
     "count",
+    "fraction",
     "hash_of",
     "load",
     "quantity",

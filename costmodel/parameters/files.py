@@ -8,15 +8,15 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from costmodel.errors import ParameterError, cut, nearest
 from costmodel.parameters.quantity import Sourced, sourced_values
 
-Kind = Literal["mcu", "link", "platform", "model", "kernels"]
-KINDS: tuple[Kind, ...] = ("mcu", "link", "platform", "model", "kernels")
+Kind = Literal["mcu", "link", "platform", "model", "kernels", "importance"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 BUILT_IN = Path(__file__).parent
 MAX_FILE_BYTES = 1_000_000
 

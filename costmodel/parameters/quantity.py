@@ -39,11 +39,11 @@ HUGE_POWER = re.compile(r"\d\d|(\*\*|\^).*(\*\*|\^)")
 
 @cache
 def unit_registry() -> pint.UnitRegistry[Any]:
-    """Return the registry of units: pint's, with clock cycles, MACs, elements and tokens."""
+    """Return the registry of units: pint's, with clock cycles, MACs, elements, tokens, slots and packets."""
     import pint
 
     registry: pint.UnitRegistry[Any] = pint.UnitRegistry(cache_folder=None)
-    for name in ("clock_cycle", "mac", "element", "row", "token"):
+    for name in ("clock_cycle", "mac", "element", "row", "token", "slot", "packet"):
         registry.define(f"{name} = [{name}]")
     return registry
 
@@ -173,6 +173,18 @@ def count(minimum: int = 1, maximum: int = MAX_COUNT) -> BeforeValidator:
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
             raise ValueError(f"value {cut(value)} must be a whole number, {minimum} to {maximum}")
         return value
+
+    return BeforeValidator(read)
+
+
+def fraction() -> BeforeValidator:
+    """Reader of a share or a probability, 0 up to but not including 1; it has a source and no unit."""
+
+    def read(raw: object) -> float:
+        value = _without_unit(raw)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            raise ValueError(f"value {cut(value)} must be a number, at least 0 and below 1")
+        return float(value)
 
     return BeforeValidator(read)
 

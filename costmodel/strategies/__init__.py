@@ -7,6 +7,7 @@ import numpy as np
 from costmodel.errors import PlanError, nearest
 from costmodel.hardware import Platform
 from costmodel.plan import Ints, Plan, Plans
+from costmodel.strategies.column_wise import COLUMN_WISE
 from costmodel.strategies.head_wise import HEAD_WISE
 from costmodel.strategies.strategy import Strategy
 from costmodel.workload import Workload
@@ -15,6 +16,7 @@ STRATEGIES: dict[str, Strategy] = {
     strategy.name: strategy
     for strategy in (
         HEAD_WISE,
+        COLUMN_WISE,
     )
 }  # fmt: skip
 DEFAULT = HEAD_WISE.name
@@ -34,7 +36,10 @@ def strategy_named(name: str) -> Strategy:
 
 
 def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
-    """Give each plan its canonical form: equal costs, and one form for all plans that are the same."""
+    """Give each plan its canonical form: equal costs, and one form for all plans that are the same.
+
+    One chip is cut by no strategy; it is the first one's.
+    """
     found = [
         (where, strategy_named(some.names[0]).canonical(workload, platform, some))
         for where, some in plans.by_strategy()
@@ -42,7 +47,18 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     if not found:
         return plans
     order = np.argsort(np.concatenate([where for where, _ in found]), kind="stable")
-    return Plans.joined([some for _, some in found]).take(order)
+    return _owned(Plans.joined([some for _, some in found]).take(order))
+
+
+def _owned(plans: Plans) -> Plans:
+    """Give plans of one chip to the first strategy; name no strategy that has no plan."""
+    alone = plans["n_chips"] == 1
+    names = (DEFAULT, *(name for name in plans.names if name != DEFAULT))
+    code = np.where(alone, 0, np.array([names.index(name) for name in plans.names])[plans.strategy])
+    there, code = np.unique(code, return_inverse=True)
+    neutral = plans.neutralised(())
+    values = {name: np.where(alone, neutral[name], plans[name]) for name in plans.values}
+    return Plans(names=tuple(names[i] for i in there), strategy=code.astype(np.int64), values=values)
 
 
 def canonical_plan(workload: Workload, platform: Platform, plan: Plan) -> Plan:

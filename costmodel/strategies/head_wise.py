@@ -179,16 +179,18 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
     )
 
 
-def canonical(_workload: Workload, _platform: Platform, plans: Plans) -> Plans:
+def canonical(_workload: Workload, platform: Platform, plans: Plans) -> Plans:
     """Give each plan its canonical form.
 
-    A group larger than the number of chips is that number (a flat reduction); with one chip nothing
-    travels, and group size and width have their least values.
+    A group larger than the number of chips is that number (a flat reduction), and so is any on a
+    channel that all share; with one chip nothing travels, and group size and width have their least
+    values.
     """
     plans = plans.neutralised(DECISIONS)
     n = plans["n_chips"]
+    group = n if platform.link.shared else np.minimum(plans["group_size"], n)
     return plans.changed(
-        group_size=np.maximum(2, np.minimum(plans["group_size"], n)),
+        group_size=np.maximum(2, group),
         partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
     )
 
@@ -201,7 +203,6 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
         whole = Extent(first=0, count=m.embedding)
         width, kv_width = share.heads.times(m.head_size), share.kv_heads.times(m.head_size)
         columns, rows = share.units["ffn_columns"], share.units["vocabulary_rows"]
-        inputs = ("gate", "up") if m.ffn_matrices == 3 else ("up",)
         found.append(
             ChipSlices(
                 owns={"heads": share.heads, "kv_heads": share.kv_heads, **share.units},
@@ -211,7 +212,10 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
                     MatrixSlice.of(m, "k", rows=whole, columns=kv_width),
                     MatrixSlice.of(m, "v", rows=whole, columns=kv_width),
                     MatrixSlice.of(m, "o", rows=width, columns=whole),
-                    *(MatrixSlice.of(m, name, rows=whole, columns=columns) for name in inputs),
+                    *(
+                        MatrixSlice.of(m, name, rows=whole, columns=columns)
+                        for name in transformer.hidden_matrices(m)
+                    ),
                     MatrixSlice.of(m, "down", rows=columns, columns=whole),
                     *transformer.tables(m, rows),
                 ),

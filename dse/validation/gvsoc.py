@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -38,12 +39,12 @@ def workload_of(row: dict[str, str]) -> Workload:
             "rotary": row["rotary"] == "true",
         }
     )
-    return Workload(
+    return replace(
+        base,
         name=row["id"],
         model=model,
         request="autoregressive" if rows == 1 else "encoder" if encoder else "prompt",
         n_tokens=int(row["context"]),
-        record=base.record,
     )
 
 

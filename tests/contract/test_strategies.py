@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate
 from costmodel.collectives import collective
 from costmodel.evaluate import inspect
+from costmodel.media import MEDIA
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.program import AROUND, HALVES
 from costmodel.strategies import STRATEGIES, Strategy, canonical, keys
-from tests.strategies import accountings, costed, drawn_plans, per_plan, platforms, workloads
+from tests.strategies import accountings, any_platforms, costed, drawn_plans, per_plan, workloads
 
 EVERY = pytest.mark.parametrize("name", STRATEGIES)
 FIELDS = ("name", "description", "decisions", "canonical", "program", "slices", "words")
@@ -42,7 +43,7 @@ def test_a_strategy_without_fields_is_refused() -> None:
 
 @EVERY
 @settings(max_examples=40)
-@given(data=st.data(), workload=workloads(), platform=platforms())
+@given(data=st.data(), workload=workloads(), platform=any_platforms())
 def test_canonical_plans_are_final_valid_and_of_the_strategys_decisions(
     name: str, data: st.DataObject, workload: Workload, platform: Platform
 ) -> None:
@@ -56,7 +57,7 @@ def test_canonical_plans_are_final_valid_and_of_the_strategys_decisions(
 
 @EVERY
 @settings(max_examples=40)
-@given(data=st.data(), workload=workloads(), platform=platforms(), counted=accountings())
+@given(data=st.data(), workload=workloads(), platform=any_platforms(), counted=accountings())
 def test_equivalent_plans_cost_the_same(
     name: str, data: st.DataObject, workload: Workload, platform: Platform, counted: Accounting
 ) -> None:
@@ -71,7 +72,7 @@ def test_equivalent_plans_cost_the_same(
 
 @EVERY
 @settings(max_examples=40)
-@given(data=st.data(), workload=workloads(), platform=platforms())
+@given(data=st.data(), workload=workloads(), platform=any_platforms())
 def test_what_chips_hold_piece_by_piece_is_what_their_class_holds(
     name: str, data: st.DataObject, workload: Workload, platform: Platform
 ) -> None:
@@ -98,24 +99,19 @@ def test_what_chips_hold_piece_by_piece_is_what_their_class_holds(
 
 @EVERY
 @settings(max_examples=40)
-@given(data=st.data(), workload=workloads(), platform=platforms(), counted=accountings())
+@given(data=st.data(), workload=workloads(), platform=any_platforms(), counted=accountings())
 def test_messages_one_by_one_are_those_counted(
     name: str, data: st.DataObject, workload: Workload, platform: Platform, counted: Accounting
 ) -> None:
     (plan,) = canonical(workload, platform, data.draw(drawn_plans(name, most=1)))
     found = inspect(workload, platform, plan, counted)
-    sent = sum(
-        sync.times * len(message.receivers)
-        for sync in found.synchronisations
-        for leg in sync.legs
-        for message in leg.messages
-    )
+    sent = sum(sync.times * len(leg.messages) for sync in found.synchronisations for leg in sync.legs)
     assert sent == found.costing.costs.link_messages[0]
 
 
 @EVERY
 @settings(max_examples=40)
-@given(data=st.data(), workload=workloads(), platform=platforms(), counted=accountings())
+@given(data=st.data(), workload=workloads(), platform=any_platforms(), counted=accountings())
 def test_a_batch_equals_its_rows(
     name: str, data: st.DataObject, workload: Workload, platform: Platform, counted: Accounting
 ) -> None:
@@ -127,7 +123,7 @@ def test_a_batch_equals_its_rows(
 
 
 @settings(max_examples=40)
-@given(data=st.data(), workload=workloads(), platform=platforms(), counted=accountings())
+@given(data=st.data(), workload=workloads(), platform=any_platforms(), counted=accountings())
 def test_a_batch_that_mixes_strategies_equals_its_rows(
     data: st.DataObject, workload: Workload, platform: Platform, counted: Accounting
 ) -> None:
@@ -141,7 +137,7 @@ def test_a_batch_that_mixes_strategies_equals_its_rows(
 
 @EVERY
 @settings(max_examples=20)
-@given(workload=workloads(), platform=platforms())
+@given(workload=workloads(), platform=any_platforms())
 def test_one_chip_holds_the_model_once_sends_nothing_and_has_one_owner(
     name: str, workload: Workload, platform: Platform
 ) -> None:
@@ -165,7 +161,7 @@ def test_one_chip_holds_the_model_once_sends_nothing_and_has_one_owner(
 
 @EVERY
 @settings(max_examples=20)
-@given(workload=workloads(), platform=platforms())
+@given(workload=workloads(), platform=any_platforms())
 def test_every_number_of_chips_is_costed_and_uses_as_many(
     name: str, workload: Workload, platform: Platform
 ) -> None:
@@ -175,12 +171,15 @@ def test_every_number_of_chips_is_costed_and_uses_as_many(
 
 
 @EVERY
-def test_every_exchange_has_its_collective(name: str, tinyllama: Workload, siracusa: Platform) -> None:
+@pytest.mark.parametrize("medium", MEDIA)
+def test_every_exchange_has_its_collective_on_every_medium(
+    name: str, medium: str, tinyllama: Workload, siracusa: Platform
+) -> None:
     found = costed(tinyllama, siracusa, Plans.of([Plan(strategy=name, n_chips=4)]))
     exchanges = [s.exchange for part in found.program.parts for s in part.steps if s.exchange]
     assert exchanges
     for exchange in exchanges:
-        collective(exchange, siracusa.link)
+        collective(exchange, siracusa.link.model_copy(update={"medium": medium}))
 
 
 @EVERY

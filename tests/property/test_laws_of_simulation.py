@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, evaluate, load_workload
 from costmodel.collectives import COLLECTIVES, Delivery
+from costmodel.collectives.trees import hierarchy
 from costmodel.compute import alone_s
 from costmodel.media import PointToPoint
 from costmodel.program import Exchange
 from costmodel.strategies import head_wise
 from costmodel.streaming import WARM, Timeline
-from costmodel.trees import hierarchy
 from tests.strategies import KERNEL_SETS
 
 MESSAGE_S, ADDING_S, PAYLOAD = 3.0, 5.0, 40

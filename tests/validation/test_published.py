@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from costmodel.parameters import KINDS, built_in_names, load
+from costmodel import load_platform
 from costmodel.parameters.quantity import Sourced
 from dse.validation import Row, validate
 
@@ -75,11 +75,11 @@ def test_median_over_the_shards_on_eight_cores() -> None:
 
 
 def fitted() -> dict[str, Sourced]:
+    """Fitted values of the platform of the DATE 2025 paper."""
     return {
-        f"{kind}/{name} {key}": entry
-        for kind in KINDS
-        for name in built_in_names(kind)
-        for key, entry in load(kind, name).values()
+        f"{record.kind}/{record.name} {key}": entry
+        for record in load_platform("siracusa-mipi").records
+        for key, entry in record.values()
         if entry.status == "fitted"
     }
 

@@ -3,9 +3,9 @@ import pytest
 
 from costmodel import Platform
 from costmodel.collectives import collective
+from costmodel.collectives.trees import hierarchy
 from costmodel.errors import ParameterError
 from costmodel.program import Exchange
-from costmodel.trees import hierarchy
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,12 @@ def test_a_model_that_makes_no_sense_is_refused(copy_of: Copy, old: str, new: st
             'form = "',
             "key 'form' is 'ffective_rates'; did you mean 'effective_rates'?",
         ),
-        ("date2025", "form = ", "# form = ", "key 'form' is None; there are: effective_rates, operator_laws"),
+        (
+            "date2025",
+            "form = ",
+            "# form = ",
+            "key 'form' is None; there are: effective_rates, operator_rates, operator_laws",
+        ),
         ("date2025", "effective_rates", "operator_laws", "unknown key 'gemv.value'; there are: fixed,"),
         ("pulp-gvsoc", "[softmax.rows]", "[softmax.row]", "unknown key 'softmax.row'; did you mean 'rows'?"),
         ("pulp-gvsoc", "[rotary]", "[rotari]", "unknown key 'rotari'; did you mean 'rotary'?"),

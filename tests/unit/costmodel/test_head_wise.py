@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from costmodel import Plan, Plans, Workload, load_workload
-from costmodel.operators import Kind
+from costmodel.operators import HEAD_PRODUCTS, Kind
 from costmodel.program import AROUND, HALVES, Exchange, Program, Step
 from costmodel.strategies import head_wise
 from tests.strategies import KERNEL_SETS
@@ -72,7 +72,7 @@ def test_models_and_requests_differ_in_their_operators(
 def test_the_cache_is_read_only_when_one_token_meets_its_context(tinyllama: Workload) -> None:
     for workload, cached in ((tinyllama, 128 * 64), (load_workload("tinyllama-42m", "prompt"), 0)):
         attention = block(workload)[0][0].work
-        heads = {o.name: o for o in attention if o.kind is Kind.HEAD_MATMUL}
+        heads = {o.name: o for o in attention if o.kind in HEAD_PRODUCTS}
         for operator in heads.values():
             assert np.all(operator.data_bytes == cached)
 

@@ -36,14 +36,14 @@ def test_half_a_byte_begins_a_packet(link: PointToPoint) -> None:
 
 
 def test_bytes_on_wires_cost_energy_and_messages_none(link: PointToPoint) -> None:
-    traffic = Traffic(wire_bytes=np.array([0.0, 7.0]), messages=np.array([3.0, 1.0]))
+    traffic = Traffic.wired(wire_bytes=np.array([0.0, 7.0]), messages=np.array([3.0, 1.0]))
     assert link.energy_j(traffic).tolist() == [0, 35]
 
 
 def test_traffic_adds_up_field_by_field() -> None:
-    some = Traffic(wire_bytes=np.array([1.0]), messages=np.array([2.0]))
+    some = Traffic(**{name: np.array([i]) for i, name in enumerate(Traffic.__dataclass_fields__)})
     both = some.times(3).plus(some)
-    assert (both.wire_bytes.tolist(), both.messages.tolist()) == ([4], [8])
+    assert [value.tolist() for value in vars(both).values()] == [[4 * i] for i in range(len(vars(some)))]
 
 
 def test_a_medium_that_there_is_not_is_refused() -> None:

@@ -122,8 +122,8 @@ def test_a_transposed_product_has_its_own_law() -> None:
 
 
 def test_products_per_head_share_the_cores_or_go_head_by_head() -> None:
-    one_row = operator(Kind.HEAD_MATMUL, 1, 128, depth=64, batch=3)
-    rows = operator(Kind.HEAD_MATMUL, 16, 16, depth=64, batch=3)
+    one_row = operator(Kind.SCORES, 1, 128, depth=64, batch=3)
+    rows = operator(Kind.SCORES, 16, 16, depth=64, batch=3)
     assert laws.head_matmul(RULES, CORES, one_row) == 45 + 12 * (2.25 * 64 + 32)
     assert laws.head_matmul(RULES, CORES, rows) == 3 * 8 * (3.5 * 64 + 58)
 
@@ -151,8 +151,8 @@ def test_a_step_adds_its_overhead() -> None:
 def test_a_cache_that_is_read_is_streamed_and_one_that_is_not_is_a_step() -> None:
     sizes = {"depth": 64, "batch": 8}
     kernel = 45 + 32 * (2.25 * 64 + 32)
-    in_l1 = operator(Kind.HEAD_MATMUL, 1, 128, **sizes)
-    cached = operator(Kind.HEAD_MATMUL, 1, 128, data_bytes=65536.0, **sizes)
+    in_l1 = operator(Kind.SCORES, 1, 128, **sizes)
+    cached = operator(Kind.SCORES, 1, 128, data_bytes=65536.0, **sizes)
     assert alone(in_l1) == kernel + 120
     assert alone(cached) == kernel + 2 * 160
     assert alone(cached, start=0.0) > alone(cached)

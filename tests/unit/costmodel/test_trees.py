@@ -3,8 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from costmodel.collectives.trees import Hop, broadcast, hierarchy, levels, reduction
 from costmodel.plan import MAX_CHIPS
-from costmodel.trees import Hop, broadcast, hierarchy, levels, reduction
 
 GROUPS = range(2, MAX_CHIPS + 1)
 EVERY_N = pytest.mark.parametrize("n", range(1, MAX_CHIPS + 1))

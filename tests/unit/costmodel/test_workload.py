@@ -87,5 +87,5 @@ def test_macs_are_rows_columns_depth_of_every_head() -> None:
     for kind in Kind:
         operator = Operator(kind=kind, **sizes)
         assert operator.elements.tolist() == [30, 42]
-        products = (Kind.MATMUL, Kind.HEAD_MATMUL)
+        products = (Kind.MATMUL, Kind.SCORES, Kind.VALUES)
         assert operator.macs.tolist() == ([330, 462] if kind in products else [0, 0])

@@ -228,7 +228,7 @@ def test_plan_rests_on_the_assumed_and_fitted_parameters_alone(siracusa: Platfor
     lines = deployment(workload, siracusa, Plan(strategy="head_wise", n_chips=8), Accounting()).rests_on
     expected = [
         f"{record.kind}/{record.name} {key} = "
-        for record in (workload.record, *siracusa.records)
+        for record in (*workload.records, *siracusa.records)
         for key, entry in record.values()
         if entry.status in ("assumed", "fitted")
         and (not key.startswith("requests.") or key == f"requests.{request_kind}")

@@ -1,6 +1,7 @@
 import json
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pandas as pd
 import pytest
 
 from costmodel.errors import RunError, UsageError
-from costmodel.parameters import hash_of
+from costmodel.parameters import KINDS, hash_of
 from costmodel.parameters.files import BUILT_IN
+from costmodel.strategies import STRATEGIES
+from costmodel.strategies.head_wise import HEAD_WISE
 from dse.deployment import read_deployment
 from dse.export import (
     PICKS,
@@ -29,8 +32,9 @@ from dse.export import (
     write_run,
 )
 from dse.objectives import objectives_named
-from dse.search import Job, SearchResult
+from dse.search import Job, SearchResult, search
 from dse.tables import front_table, trials_table
+from search_spaces import SearchSpace
 
 TABLES = ("trials.csv", "pareto.csv")
 
@@ -128,7 +132,7 @@ def test_run_file_says_what_was_asked_and_how_the_front_was_found(run: Path, fou
 
 def test_run_file_has_the_hash_of_every_parameter_file(run: Path) -> None:
     hashes = json.loads((run / RUN_FILE).read_text())["parameter_files"]
-    assert {name.split("/")[0] for name in hashes} == {"model", "platform", "mcu", "link", "kernels"}
+    assert {name.split("/")[0] for name in hashes} == set(KINDS)
     for name, digest in hashes.items():
         assert digest == hash_of(tomllib.loads((BUILT_IN / f"{name}.toml").read_text()))
 
@@ -183,6 +187,20 @@ def test_pick_that_means_nothing_is_refused(run: Path, pick: str, named: str) ->
 def test_plans_of_the_front_come_back_from_its_table(run: Path, found: SearchResult) -> None:
     _, _, front = read_run(run)
     assert [plan_in(front, i) for i in range(len(front))] == [found.plans.row(i) for i in found.front]
+
+
+def test_run_of_a_strategy_with_fewer_decisions_is_read_back(
+    job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STRATEGIES, "pairs", replace(HEAD_WISE, name="pairs", decisions=("n_chips",)))
+    pairs = SearchSpace(name="x", description="x", choices={"pairs": {"n_chips": (8, 24)}})
+    result = search(job(space=pairs), lambda *_: None)
+    trials_table(result).to_csv(tmp_path / "trials.csv")
+    front_table(result).to_csv(tmp_path / "pareto.csv")
+    write_json(tmp_path / RUN_FILE, run_summary(result, 1.0))
+    _, trials, front = read_run(tmp_path)
+    assert "group_size" not in trials
+    assert [plan_in(front, i) for i in range(len(front))] == [result.plans.row(i) for i in result.front]
 
 
 @pytest.mark.parametrize(

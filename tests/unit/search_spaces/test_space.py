@@ -186,7 +186,7 @@ def test_own_space_is_read_by_path(tmp_path: Path) -> None:
         ("[3, 2]", "[2.5]", "group_size 2.5 must be a whole number"),
         ("[3, 2]", "[nan]", "group_size nan must be a whole number"),
         ("[16, 16]", "[12]", "partial_sum_bits 12"),
-        ("head_wise", "row_wise", "unknown strategy 'row_wise'; did you mean 'head_wise'"),
+        ("head_wise", "head_wize", "unknown strategy 'head_wize'; did you mean 'head_wise'"),
         ("description", "descripton", "unknown key 'descripton'; did you mean 'description'"),
         ("description =", "# x =", "key 'description' is missing"),
         ('"mine"', "3", "key 'description': must be text, got 3"),

@@ -1,0 +1,115 @@
+"""What a collective is: an exchange carried out on a medium, in closed form and message by message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from costmodel.media import Traffic
+from costmodel.program import Exchange, PerPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leg:
+    """Messages that go one way, from the first chip's start to the last chip's end; arrays by plan.
+
+    Attributes
+    ----------
+    seconds : float
+        Expected.
+    bound_s : float
+        Never more than this.
+    """
+
+    name: str
+    seconds: PerPlan
+    bound_s: PerPlan
+    traffic: Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """An exchange carried out; arrays by plan.
+
+    Attributes
+    ----------
+    legs : tuple of Leg
+        One after the other.
+    merge_hops, forward_hops : int
+        Merges and forwards that the root waits for, one after the other.
+    merges, forwards : int
+        Merges and forwards of all chips.
+    buffer_bytes : float
+        RAM of each chip for packets under way.
+    demands : dict
+        What is asked of the medium beside time, by the name of the limit in ``Medium.limits``.
+    """
+
+    legs: tuple[Leg, ...]
+    merge_hops: PerPlan = 0
+    merges: PerPlan = 0
+    forward_hops: PerPlan = 0
+    forwards: PerPlan = 0
+    buffer_bytes: PerPlan = 0.0
+    demands: Mapping[str, PerPlan] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message; messages of the same slot go at the same time, slots one after the other."""
+
+    slot: int
+    sender: int
+    receivers: tuple[int, ...]
+    payload_bytes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """How a leg's messages travel in rounds: packets of a payload, so many a round, in timed slots."""
+
+    payload_bytes: int
+    packets: int
+    rounds: int
+    slots: int
+    slot_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Messages:
+    """The messages of one leg; with a round, they all go in it and slots are those of the round."""
+
+    name: str
+    messages: tuple[Message, ...]
+    round: Round | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collective:
+    """How one kind of exchange is carried out on one family of media.
+
+    Attributes
+    ----------
+    cost : callable
+        Medium, exchange, chips of each class (c, ...) to a `Delivery`.
+    legs : callable
+        Medium, exchange of one plan, chips of each of its classes (c,) to the messages of each leg.
+    """
+
+    cost: Callable[[Any, Exchange, Any], Delivery]
+    legs: Callable[[Any, Exchange, Any], tuple[Messages, ...]]
+
+
+def only(value: Any) -> Any:
+    """Give the one entry of an array of one plan."""
+    (entry,) = np.unique(value).tolist()
+    return entry
+
+
+def by_chip(sizes: Any, chips: Any) -> list[float]:
+    """Give each chip of one plan its class's entry, in order."""
+    of_class = np.broadcast_to(np.reshape(sizes, (-1,)) if np.ndim(sizes) else sizes, np.shape(chips))
+    return [float(x) for x in np.repeat(of_class, chips)]

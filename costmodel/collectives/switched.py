@@ -1,0 +1,56 @@
+"""Collectives over a switch: chips pay the latency once a phase, and bytes at the busiest port.
+
+Every chip has one full-duplex port. Messages of a phase follow each other through it without waiting
+for answers, so that only the first one's latency is seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from costmodel.collectives import trees
+from costmodel.collectives.collective import Delivery, Leg, Message, Messages, by_chip
+from costmodel.media import Traffic
+from costmodel.program import Exchange, PerPlan
+
+
+def reduce_broadcast_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
+    """Reduce to the root and broadcast over a hierarchy: a latency a level, and members' bytes in a row."""
+    n = np.sum(chips, axis=0)
+    shape = trees.hierarchy(n, exchange.group_size)
+
+    def leg(name: str, payload: PerPlan) -> Leg:
+        seconds = shape.depth * medium.message_latency_s + shape.hops * medium.port_s(payload)
+        traffic = Traffic.wired(wire_bytes=(n - 1) * medium.wire_bytes(payload), messages=n - 1)
+        return Leg(name=name, seconds=seconds, bound_s=seconds, traffic=traffic)
+
+    return Delivery(
+        legs=(leg("reduce", exchange.sent_bytes), leg("broadcast", exchange.returned_bytes)),
+        merge_hops=shape.hops,
+        merges=n - 1,
+        forward_hops=shape.relay_hops,
+        forwards=shape.relays,
+    )
+
+
+def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
+    """Gather in n - 1 steps: in step k chip i sends its message to chip i + k."""
+    n = np.sum(chips, axis=0)
+    largest = np.max(np.asarray(exchange.sent_bytes) + np.zeros(chips.shape), axis=0)
+    seconds = np.where(n > 1, medium.message_latency_s, 0.0) + (n - 1) * medium.port_s(largest)
+    wire_bytes = (n - 1) * np.sum(medium.wire_bytes(exchange.sent_bytes) * chips, axis=0)
+    traffic = Traffic.wired(wire_bytes=wire_bytes, messages=n * (n - 1))
+    return Delivery(legs=(Leg(name="gather", seconds=seconds, bound_s=seconds, traffic=traffic),))
+
+
+def gather_legs(_medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:
+    """Give the messages of one plan's gather, step by step."""
+    sizes, n = by_chip(exchange.sent_bytes, chips), int(np.sum(chips))
+    messages = [
+        Message(slot=k - 1, sender=i, receivers=((i + k) % n,), payload_bytes=sizes[i])
+        for k in range(1, n)
+        for i in range(n)
+    ]
+    return (Messages(name="gather", messages=tuple(messages)),)

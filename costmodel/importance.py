@@ -1,0 +1,53 @@
+"""How much the weights behind each gather point matter to accuracy, by family of models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from costmodel.errors import ParameterError, cut, nearest
+from costmodel.parameters import Record, fraction, quantity, validate
+
+FILE = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stated(BaseModel):
+    """Importance as it was measured for a family; `exponent` is that of the generalised mean."""
+
+    model_config = FILE
+
+    form: Literal["stated"]
+    description: str
+    qkv: Annotated[float, fraction()]
+    o: Annotated[float, fraction()]
+    ffn_in: Annotated[float, fraction()]
+    ffn_out: Annotated[float, fraction()]
+    exponent: Annotated[float, quantity("dimensionless")]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Importance by gather point."""
+        return {"qkv": self.qkv, "o": self.o, "ffn_in": self.ffn_in, "ffn_out": self.ffn_out}
+
+
+class BySize(BaseModel):
+    """Weights matter alike, wherever they are; `exponent` is that of the generalised mean."""
+
+    model_config = FILE
+
+    form: Literal["by_size"]
+    description: str
+    exponent: Annotated[float, quantity("dimensionless")] = Field(gt=0)
+
+
+Importance = Stated | BySize
+FORMS: dict[str, type[Stated] | type[BySize]] = {"stated": Stated, "by_size": BySize}
+
+
+def importance_of(record: Record) -> Importance:
+    """Build the importance of a record; its key `form` says which kind it is."""
+    form = record.data.get("form")
+    if not isinstance(form, str) or form not in FORMS:
+        raise ParameterError(f"{record.path}: key 'form' is {cut(form)}; {nearest(str(form), FORMS)}")
+    return validate(FORMS[form], record.data, record.path)

@@ -1,0 +1,226 @@
+"""Mixer rounds over one radio channel that all chips share: many to all, coded packets, flooding.
+
+In a round every chip has messages for all others. They are cut in packets of one payload; in each slot
+a chip sends or hears one packet, a combination of those that it knows, with a bit vector that says
+which. Payload, number of slots and length of a slot are chosen as the generator of the CATS firmware
+chooses them (`cats_code`; docs/model.md, section "Mixer rounds", has the derivation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from costmodel.media.medium import Medium, Reserve, Traffic
+from costmodel.parameters import choice, count, fraction, quantity
+
+MAX_ROUNDS = 9
+# On air beside payload and bit vectors: preamble 2, address 4, header 2, CRC 3; in the packet, Mixer's own 4.
+FRAME_BYTES, MIXER_BYTES = 11, 4
+TICKS_PER_S = 16e6
+# Slot length in ticks: clocks drift by DRIFT of a slot, at least one tick; receive windows widen with it.
+# START is where the search for the fixed point begins.
+START, PER_DRIFT, FIXED, DRIFT, STRETCH = 80_000, 72, 2192, 1e-3, 1.0003
+FULL_PACKET = 1e-6  # of rounding allowed when a message just fills its packets
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+
+
+def coefficient_bytes(packets: Any) -> Any:
+    """Bytes of two bit vectors over the packets of a round: which are combined, which are missing."""
+    return 2 * -(-packets // 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundDesign:
+    """Rounds that carry one exchange each; arrays by plan.
+
+    Attributes
+    ----------
+    payload_bytes, packets, rounds : int
+        Payload of a packet, packets of one round (the initiator's included), and rounds.
+    slots : int
+        Slots that a round is given.
+    slot_s : float
+        Length of a slot, margin included.
+    """
+
+    payload_bytes: Ints
+    packets: Ints
+    rounds: Ints
+    slots: Ints
+    slot_s: Floats
+
+    @property
+    def bound_s(self) -> Floats:
+        """Time that all rounds are given."""
+        return self.rounds * self.slots * self.slot_s
+
+    @property
+    def buffer_bytes(self) -> Floats:
+        """RAM for a round: payload and coefficients of each packet."""
+        size = self.packets * (self.payload_bytes + coefficient_bytes(self.packets))
+        return np.asarray(size, dtype=float)
+
+
+class Mixer(Medium):
+    """Mixer on one radio channel.
+
+    Attributes
+    ----------
+    byte_time_s : float
+        Air time of a byte.
+    message_header_bytes : float
+        Bytes before the contents of a message.
+    least_payload, most_payload : int
+        Payloads of a packet that are searched, bytes.
+    physical_payload : int
+        Most bytes of a packet with its coefficients.
+    slots_per_packet, more_slots : int
+        Slots that a round of n packets is given: a n + b.
+    used_slots_per_packet, used_slots : float
+        Slots of a round until all chips have everything and it stops early, never more than given.
+    slot_margin_s : float
+        Added to each slot after the search.
+    rounds_run : int
+        Rounds that the firmware runs for one exchange.
+    awake_slots : float
+        Slots that a chip stays awake after the last one has got everything, to tell its neighbours so.
+    transmit_share : float
+        Share of the slots in which a chip that is awake sends; it listens in the others.
+    loss : float
+        Probability that a chip has not got another one's message when a round ends.
+    ram_reserve_bytes, flash_reserve_bytes : float
+        What Mixer takes beside the packets of a round.
+    """
+
+    shared: ClassVar[bool] = True
+
+    medium: Annotated[str, choice("mixer")]
+    byte_time_s: Annotated[float, quantity("second")] = Field(alias="byte_time")
+    message_header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="message_header")
+    least_payload: Annotated[int, count()]
+    most_payload: Annotated[int, count()]
+    physical_payload: Annotated[int, count()]
+    slots_per_packet: Annotated[int, count()]
+    more_slots: Annotated[int, count(0)]
+    used_slots_per_packet: Annotated[float, quantity("slot/packet")]
+    used_slots: Annotated[float, quantity("slot", allow_zero=True)]
+    slot_margin_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="slot_margin")
+    rounds_run: Annotated[int, count()]
+    awake_slots: Annotated[float, quantity("slot", allow_zero=True)]
+    transmit_share: Annotated[float, fraction()]
+    transmit_power_w: Annotated[float, quantity("watt")] = Field(alias="transmit_power")
+    receive_power_w: Annotated[float, quantity("watt")] = Field(alias="receive_power")
+    loss: Annotated[float, fraction()]
+    ram_reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="ram_reserve")
+    flash_reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="flash_reserve")
+
+    @model_validator(mode="after")
+    def _a_packet_fits(self) -> Mixer:
+        if not self.least_payload <= self.most_payload < self.physical_payload:
+            raise ValueError("payloads must rise: least_payload, most_payload, physical_payload")
+        return self
+
+    def energy_j(self, traffic: Traffic) -> Any:
+        """Joules of all radios: time on air x power, sending and listening."""
+        return traffic.sending_s * self.transmit_power_w + traffic.receiving_s * self.receive_power_w
+
+    @property
+    def reserve(self) -> Reserve:
+        """What Mixer takes of every chip, beside the packets of a round."""
+        return Reserve(ram_bytes=self.ram_reserve_bytes, flash_bytes=self.flash_reserve_bytes)
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """Rounds that the firmware runs for one exchange."""
+        return {"rounds": float(self.rounds_run)}
+
+    def design(self, message_bytes: Any, chips: Any) -> RoundDesign:
+        """Choose payload and rounds: least time, then the smallest payload, then the fewest rounds.
+
+        Parameters
+        ----------
+        message_bytes : (c, ...) float
+            Message of each chip of a class, header included; 0 where a class sends none.
+        chips : (c, ...) int
+            Chips of each class.
+
+        Examples
+        --------
+        >>> from costmodel.hardware import load_platform
+        >>> mixer = load_platform("nrf52840-mixer").link
+        >>> found = mixer.design(np.array([[836.0]]), np.array([[4]]))
+        >>> [int(x[0]) for x in (found.payload_bytes, found.packets, found.slots)]
+        [150, 25, 275]
+        """
+        sizes, chips = np.broadcast_arrays(np.asarray(message_bytes, dtype=float), np.asarray(chips))
+        shape = sizes.shape[1:]
+        columns = np.concatenate([sizes.reshape(len(sizes), -1), chips.reshape(len(chips), -1)])
+        different, which = np.unique(columns, axis=1, return_inverse=True)
+        found = self._designed(different[: len(sizes)], different[len(sizes) :])
+        return RoundDesign(**{name: value[which].reshape(shape) for name, value in vars(found).items()})
+
+    def _designed(self, sizes: Floats, chips: Floats) -> RoundDesign:
+        """Design the rounds of k exchanges, (c, k): payloads and numbers of rounds as axes."""
+        table = slots_s(self.byte_time_s, self.least_payload, self.most_payload, self.physical_payload)
+        payload = np.arange(self.least_payload, self.most_payload + 1)
+        pieces = np.ceil(sizes[..., None] / payload - FULL_PACKET)
+        total = 1 + np.sum(pieces * chips[..., None], axis=0).astype(np.int64)  # (k, payloads)
+        rounds = np.arange(1, MAX_ROUNDS + 1)
+        packets = -(-total[..., None] // rounds)
+        known = packets < table.shape[1]
+        slot = table[np.arange(len(payload))[:, None], np.where(known, packets, 0)]
+        slots = self.slots_per_packet * packets + self.more_slots
+        cost = np.where(known & np.isfinite(slot), rounds * slots * slot, np.inf).reshape(len(total), -1)
+        best, at = np.argmin(cost, axis=-1), np.arange(len(total))
+        m, r = np.divmod(best, MAX_ROUNDS)
+        # What nine rounds cannot carry is costed with the largest packets; it needs more rounds than run.
+        beyond = ~np.isfinite(cost[at, best])
+        m, r = np.where(beyond, len(payload) - 1, m), np.where(beyond, MAX_ROUNDS - 1, r)
+        return RoundDesign(
+            payload_bytes=payload[m],
+            packets=packets[at, m, r],
+            rounds=rounds[r],
+            slots=slots[at, m, r],
+            slot_s=np.where(beyond, np.nanmax(table[-1]), slot[at, m, r]) + self.slot_margin_s,
+        )
+
+    def slots_used(self, design: RoundDesign) -> Floats:
+        """Slots of a round until all chips have all packets: a n + b, at most those given."""
+        used = self.used_slots_per_packet * design.packets + self.used_slots
+        return np.asarray(np.minimum(used, design.slots))
+
+    def slots_awake(self, design: RoundDesign) -> Floats:
+        """Slots of a round that a chip is awake, mean of all chips: at most those given."""
+        return np.asarray(np.minimum(self.slots_used(design) + self.awake_slots, design.slots))
+
+
+@lru_cache(maxsize=8)
+def slots_s(byte_time_s: float, least: int, most: int, physical: int) -> Floats:
+    """Slot length by payload and number of packets, without the margin; NaN where no packet fits.
+
+    Returns
+    -------
+    (payloads, packets) float
+        Row i is payload ``least + i``; column n is n packets.
+    """
+    n = np.arange(8 * (physical // 2) + 1)
+    payload = np.arange(least, most + 1)[:, None]
+    physical_bytes = MIXER_BYTES + coefficient_bytes(n) + payload
+    air = np.round(byte_time_s * TICKS_PER_S) * (physical_bytes + FRAME_BYTES)
+    ticks = np.full(air.shape, float(START))
+    while True:
+        drift = np.maximum(1.0, np.ceil(ticks * DRIFT))
+        longer = STRETCH * (air + FIXED + PER_DRIFT * drift)
+        if np.all(longer == ticks):
+            break
+        ticks = longer
+    return np.asarray(np.where(physical_bytes <= physical, np.ceil(ticks / 16) * 1e-6, np.nan))

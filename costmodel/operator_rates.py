@@ -1,0 +1,52 @@
+"""Cycles by rates of a chip as a whole, one a kind of operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from costmodel.hardware import Mcu
+from costmodel.kernel_sets import OperatorRates
+from costmodel.operators import Kind, Operator
+
+
+def product_cycles(kernels: OperatorRates, operator: Operator) -> Any:
+    """Cycles of a product: the rate of a single row times rows, up to the GEMM rate."""
+    rows = np.asarray(operator.rows)
+    return operator.macs / np.minimum(kernels.gemm_mac_per_cycle, rows * kernels.gemv_mac_per_cycle)
+
+
+def operator_cycles(kernels: OperatorRates, operator: Operator) -> Any:
+    """Cycles of one operator; copies and what is inside the rates of products take none."""
+    match operator.kind:
+        case Kind.MATMUL | Kind.SCORES:
+            return product_cycles(kernels, operator)
+        case Kind.VALUES:
+            return operator.macs * kernels.value_cycles_per_mac
+        case Kind.SOFTMAX:
+            return operator.elements * kernels.softmax
+        case Kind.NORM:
+            return operator.elements * kernels.norm
+        case Kind.ACTIVATION | Kind.MULTIPLY | Kind.ROTARY:
+            return operator.elements * kernels.activation
+        case Kind.ADD | Kind.ACCUMULATE:
+            return operator.elements * kernels.add
+        case _:
+            return 0.0 * operator.elements
+
+
+def shard_cycles(kernels: OperatorRates, _mcu: Mcu, operators: Sequence[Operator]) -> Any:
+    """Cycles of a chip's share: its operators one after the other."""
+    return sum((operator_cycles(kernels, operator) for operator in operators), 0.0)
+
+
+def alone_cycles(kernels: OperatorRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:
+    """Cycles of a chip that others wait for: as of any chip."""
+    return shard_cycles(kernels, mcu, operators)
+
+
+def root_cores(mcu: Mcu, _rows: int) -> int:
+    """Cores that the root keeps busy: the rates are those of all."""
+    return mcu.n_cores

@@ -1,0 +1,307 @@
+"""Column-wise partitioning with SomeGather (CATS): a chip owns columns, and all weights that make them.
+
+Every activation is cut by columns; heads never span chips. Before each product the columns that a chip
+lacks are gathered: before Q, K and V, before O, before the FFN's first and its last matrix. With
+pruning, a chip sends only some of its columns; weights for the others are stored nowhere but with
+their owner. LayerNorm is redundant, over the columns that a chip has; the residual is local. With no
+pruning SomeGather is an all-gather.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel import transformer
+from costmodel.hardware import Platform
+from costmodel.plan import DECISIONS as EVERY_DECISION
+from costmodel.plan import Plan, Plans
+from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, Program, Step
+from costmodel.shards import Extent, Shards, Share, assignment, balanced
+from costmodel.strategies.strategy import Strategy
+from costmodel.workload import Model, Workload
+
+GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
+PRUNING = tuple(f"prune_{name}" for name in GATHERS)
+CANDIDATE_BYTES = 8.0  # a chip's best token of greedy decoding: index and score, 4 B each
+DECISIONS = ("n_chips", *PRUNING)
+RATIO_GRIDS = (10, 20, 50, 100, 200, 500, 1000)  # from round ratios to any
+
+Ints = NDArray[np.int64]
+
+
+def kept(columns: Any, ratio: Any) -> Any:
+    """Columns that a chip sends of those it owns: ``c - min(round(c p), c - 1)``, at least one.
+
+    Half a column is rounded to even, as in the generator of the CATS firmware.
+
+    >>> kept(np.array([128, 32, 16, 8, 1]), np.array([0.9, 0.9, 1.0, 0.5, 1.0])).tolist()
+    [13, 3, 1, 4, 1]
+    """
+    pruned = np.rint(columns * ratio).astype(np.int64)
+    return columns - np.minimum(pruned, np.maximum(columns - 1, 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatherPoint:
+    """A gather before a product; arrays of shape (c, ...).
+
+    Attributes
+    ----------
+    owned, sent, seen : int
+        Columns of the product's input that a chip owns, sends, and has after the gather.
+    made : int
+        Columns of the product's output that a chip makes.
+    """
+
+    owned: Ints
+    sent: Ints
+    seen: Ints
+    made: Ints
+
+    def missing(self, shards: Shards) -> Any:
+        """Share of the product's weights that no chip stores, by plan."""
+        stored = shards.total(self.seen * self.made)
+        return 1 - stored / (shards.total(self.owned) * shards.total(self.made))
+
+
+def totals(model: Model) -> dict[str, int]:
+    """Dimensions dealt out besides heads."""
+    return {
+        "embedding_columns": model.embedding,
+        "ffn_columns": model.ffn,
+        "vocabulary_rows": model.vocabulary,
+    }
+
+
+def gather_points(model: Model, shards: Shards, plans: Plans) -> dict[str, GatherPoint]:
+    """Give the four gathers of a block, in order."""
+    own, hidden = shards.units["embedding_columns"], shards.units["ffn_columns"]
+    heads = shards.heads * model.head_size
+    columns = {"qkv": (own, heads), "o": (heads, own), "ffn_in": (own, hidden), "ffn_out": (hidden, own)}
+    points = {}
+    for name, (owned, made) in columns.items():
+        sent = kept(owned, plans[f"prune_{name}"])
+        points[name] = GatherPoint(owned=owned, sent=sent, seen=owned + shards.total(sent) - sent, made=made)
+    return points
+
+
+def attention(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> Part:
+    """Gather the input, attend with own heads, gather their outputs, make own columns."""
+    m, s, a = workload.model, workload.rows, workload.model.activation_bytes
+    own, outputs = shards.units["embedding_columns"], shards.heads * m.head_size
+    before, after = points["qkv"], points["o"]
+    steps = (
+        Step(name="qkv", exchange=Exchange(kind="gather", sent_bytes=s * before.sent * a)),
+        Step(
+            name="o",
+            work=(
+                transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a),
+                transformer.norm(workload, before.seen),
+                *transformer.projections(workload, shards.heads, shards.kv_heads, before.seen),
+                *transformer.heads_work(workload, shards.heads, shards.kv_heads),
+            ),
+            exchange=Exchange(kind="gather", sent_bytes=s * after.sent * a),
+        ),
+        Step(
+            name="attention",
+            work=(
+                transformer.product(workload, "o", columns=own, depth=after.seen),
+                *transformer.residual(workload, own),
+            ),
+        ),
+    )
+    # Heads go one after the other, softmax row by row; own columns take up O's product in place.
+    limbs = (before.seen + 3 * m.head_size + outputs, after.seen + own)
+    return Part(
+        name="attention",
+        steps=steps,
+        weights=transformer.weight_bytes(o for step in steps for o in step.work),
+        cache_token_bytes=2.0 * shards.kv_heads * m.head_size * a,
+        activation_peak_bytes=s * np.maximum(*limbs) * a,
+        missing={name: points[name].missing(shards) for name in ("qkv", "o")},
+    )
+
+
+def mlp(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> Part:
+    """Gather the input, make own hidden columns, gather them, make own columns."""
+    m, s, a = workload.model, workload.rows, workload.model.activation_bytes
+    own, hidden = shards.units["embedding_columns"], shards.units["ffn_columns"]
+    before, after = points["ffn_in"], points["ffn_out"]
+    steps = (
+        Step(name="ffn_in", exchange=Exchange(kind="gather", sent_bytes=s * before.sent * a)),
+        Step(
+            name="ffn_out",
+            work=(
+                transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a),
+                transformer.norm(workload, before.seen),
+                *transformer.hidden(workload, hidden, before.seen),
+            ),
+            exchange=Exchange(kind="gather", sent_bytes=s * after.sent * a),
+        ),
+        Step(
+            name="mlp",
+            work=(
+                transformer.product(workload, "down", columns=own, depth=after.seen),
+                *transformer.residual(workload, own),
+            ),
+        ),
+    )
+    limbs = (before.seen + (m.ffn_matrices - 1) * hidden, after.seen + own)
+    return Part(
+        name="mlp",
+        steps=steps,
+        weights=transformer.weight_bytes(o for step in steps for o in step.work),
+        activation_peak_bytes=s * np.maximum(*limbs) * a,
+        missing={name: points[name].missing(shards) for name in ("ffn_in", "ffn_out")},
+    )
+
+
+def around(workload: Workload, shards: Shards) -> tuple[Part, Part]:
+    """Embedding, and LM head of the last token; both matrices are cut by vocabulary rows.
+
+    Tokens' rows are taken to lie evenly on the chips, and are gathered. The head needs all columns of
+    the last token; each chip's best token is gathered.
+    """
+    m, s = workload.model, workload.rows
+    rows, n = shards.units["vocabulary_rows"], shards.total(shards.n_chips * 0 + 1)
+    table = rows * m.embedding * m.weight_bytes
+    whole = s * m.embedding * m.activation_bytes
+    last = shards.units["embedding_columns"] * m.activation_bytes
+    logits = (transformer.norm(workload, m.embedding, rows=1), *transformer.logits(workload, rows))
+    embedding = Part(
+        name="embedding",
+        steps=(Step(name="embedding", exchange=Exchange(kind="gather", sent_bytes=whole / n)),),
+        weights={} if m.tied_embedding else {"embedding": table},
+        activation_peak_bytes=0.0,
+        looked_up_bytes=s * m.embedding * m.weight_bytes,
+    )
+    head = Part(
+        name="head",
+        steps=(
+            Step(name="last token", exchange=Exchange(kind="gather", sent_bytes=last)),
+            Step(name="head", work=logits, exchange=Exchange(kind="gather", sent_bytes=CANDIDATE_BYTES)),
+        ),
+        weights={"embedding and head" if m.tied_embedding else "head": table},
+        activation_peak_bytes=(m.embedding + rows) * m.activation_bytes,
+    )
+    return embedding, head
+
+
+def program(workload: Workload, _platform: Platform, plans: Plans) -> Program:
+    """Write what the chips do."""
+    m = workload.model
+    shards = balanced(m, plans["n_chips"], totals(m))
+    points = gather_points(m, shards, plans)
+    embedding, head = around(workload, shards)
+    parts = (embedding, attention(workload, shards, points), mlp(workload, shards, points), head)
+    return Program(first=shards.first, chips=shards.n_chips, parts=parts)
+
+
+@lru_cache(maxsize=1024)
+def _roundest(columns: tuple[int, ...]) -> NDArray[np.float64]:
+    """For each ratio in steps of a thousandth, the roundest one that leaves out the same columns."""
+    ratios = np.arange(1001) / 1000
+    sent = np.stack([kept(c, ratios) for c in columns], axis=-1)
+    grid = np.select([np.arange(1001) * g % 1000 == 0 for g in RATIO_GRIDS], RATIO_GRIDS)
+    order = np.lexsort((ratios, grid))
+    _, first, group = np.unique(sent[order], axis=0, return_index=True, return_inverse=True)
+    best = ratios[order][first][group.ravel()]
+    return np.asarray(best[np.argsort(order)])
+
+
+def canonical(workload: Workload, _platform: Platform, plans: Plans) -> Plans:
+    """Give each plan its canonical form.
+
+    Heads never span chips, so no more chips than heads are used. A pruning ratio is the roundest that
+    leaves out as many columns on every chip.
+    """
+    m = workload.model
+    plans = plans.neutralised(DECISIONS)
+    n = np.minimum(plans["n_chips"], m.heads)
+    owned = {
+        "qkv": (m.embedding, 1),
+        "o": (m.heads, m.head_size),
+        "ffn_in": (m.embedding, 1),
+        "ffn_out": (m.ffn, 1),
+    }
+    values = {name: np.zeros(len(plans)) for name in PRUNING}
+    for chips in np.unique(n[n > 1]).tolist():
+        here = n == chips
+        for name, (total, unit) in owned.items():
+            each = tuple(unit * units for units in sorted({total // chips, -(-total // chips)}))
+            codes = EVERY_DECISION[f"prune_{name}"].code(plans[f"prune_{name}"][here])
+            values[f"prune_{name}"][here] = _roundest(each)[codes]
+    return plans.changed(n_chips=n, **values)
+
+
+def _inputs(model: Model, share: Share) -> dict[str, Extent]:
+    """Columns of each gather's activation that a chip owns."""
+    own, hidden = share.units["embedding_columns"], share.units["ffn_columns"]
+    return {"qkv": own, "o": share.heads.times(model.head_size), "ffn_in": own, "ffn_out": hidden}
+
+
+def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSlices, ...]:
+    """Say what each chip has of every matrix, and how many of its columns it sends."""
+    m = workload.model
+    shares = assignment(m, plan.n_chips, totals(m))
+    inputs = [_inputs(m, share) for share in shares]
+    sent = {
+        name: [int(kept(np.array(own[name].count), getattr(plan, f"prune_{name}"))) for own in inputs]
+        for name in GATHERS
+    }
+    found = []
+    for chip, (share, own) in enumerate(zip(shares, inputs, strict=True)):
+        received = {
+            name: {other: count for other, count in enumerate(counts) if other != chip}
+            for name, counts in sent.items()
+        }
+        made = {
+            "qkv": {
+                "q": own["o"],
+                "k": share.kv_heads.times(m.head_size),
+                "v": share.kv_heads.times(m.head_size),
+            },
+            "o": {"o": own["qkv"]},
+            "ffn_in": dict.fromkeys(transformer.hidden_matrices(m), own["ffn_out"]),
+            "ffn_out": {"down": own["qkv"]},
+        }
+        found.append(
+            ChipSlices(
+                owns={"heads": share.heads, "kv_heads": share.kv_heads, **share.units},
+                kept_columns={name: counts[chip] for name, counts in sent.items()},
+                matrices=(
+                    *(
+                        MatrixSlice.of(m, matrix, rows=own[name], columns=columns, received=received[name])
+                        for name in GATHERS
+                        for matrix, columns in made[name].items()
+                    ),
+                    *transformer.tables(m, share.units["vocabulary_rows"]),
+                ),
+            )
+        )
+    return tuple(found)
+
+
+def words(plan: Plan) -> str:
+    """Say what is pruned."""
+    ratios = {name: getattr(plan, f"prune_{name}") for name in GATHERS}
+    if len(set(ratios.values())) == 1:
+        (ratio, *_) = ratios.values()
+        return f"pruned by {ratio:g}" if ratio else "all columns sent"
+    return "pruned by " + ", ".join(f"{name} {ratio:g}" for name, ratio in ratios.items())
+
+
+COLUMN_WISE = Strategy(
+    name="column_wise",
+    description="columns of activations, and whole heads, on different chips; pruned columns stay",
+    decisions=DECISIONS,
+    canonical=canonical,
+    program=program,
+    slices=slices,
+    words=words,
+)
