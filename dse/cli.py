@@ -73,14 +73,19 @@ def search(
     scope: ScopeOption = None,
     prefetch: PrefetchOption = None,
     head: HeadOption = None,
-    space: Annotated[str, typer.Option(help="Search space, by name or TOML path.")] = "head_wise",
+    space: Annotated[
+        str | None,
+        typer.Option(help="Search space, by name or TOML path. [default: cats by radio, else head_wise]"),
+    ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Other choices for a decision: n_chips=2,4,8 or 1..16 (repeatable)."),
+        typer.Option(
+            "--set", help="Other choices for a decision: n_chips=2,4,8 or 1..16, prune=0,0.5 (repeatable)."
+        ),
     ] = None,
     objective: Annotated[
         list[str] | None,
-        typer.Option(help="Objective (repeatable). [default: latency, energy, n_chips]"),
+        typer.Option(help="Objective (repeatable). [default: the space's, or latency, energy, n_chips]"),
     ] = None,
     constraint: Annotated[
         list[str] | None, typer.Option(help='Bound such as "latency<=1ms" (repeatable).')
@@ -114,7 +119,8 @@ def search(
         raise UsageError(f"--budget {budget} must be at least 1")
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed {seed} must be 0 to {2**32 - 1}")
-    searched = load_space(space)
+    on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
+    searched = load_space(space if space is not None else "cats" if on.link.shared else "head_wise")
     for name, value in settings_of(settings or []).items():
         if name == "strategy":
             searched = searched.with_strategies(value.split(","))
@@ -126,10 +132,10 @@ def search(
         searched = searched.with_choices(name, choices)
     job = Job(
         workload=load_workload(DEFAULT_WORKLOAD if workload is None else workload, request, tokens),
-        platform=load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels),
+        platform=on,
         accounting=accounting_of(scope, prefetch, head),
         space=searched,
-        objectives=objectives_named(objective or []),
+        objectives=objectives_named(objective or searched.objectives),
         constraints=constraints(constraint or []),
         engine=engine,
         budget=budget,
@@ -164,7 +170,7 @@ def evaluate(
     head: HeadOption = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Decision (repeatable): n_chips=8, group_size=4, partial_sum_bits=8."),
+        typer.Option("--set", help="Decision (repeatable): strategy=column_wise, n_chips=8, prune=0.9."),
     ] = None,
     plan: Annotated[
         Path | None, typer.Option(help="Cost the plan of this file, with the parameters it carries.")
@@ -219,20 +225,21 @@ def export(
 ) -> None:
     """Write a plan of a run's front as JSON."""
     from costmodel.errors import RunError
-    from dse.console import chips
     from dse.deployment import deployment, read_deployment
-    from dse.export import picked, plan_in, read_run, write_plan
+    from dse.export import picked, read_run, write_plan
+    from dse.words import plan_of_row, whole_words
 
     _, _, front = read_run(run_folder)
     index = picked(front, pick)
     _, (job, on, _, accounting) = read_deployment(run_folder / "plan.json")
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
-    document = deployment(job, on, plan_in(front, index), accounting)
+    chosen = plan_of_row(front.iloc[index])
+    document = deployment(job, on, chosen, accounting)
     write_plan(out, document)
     c = document.costs
     show(
-        f"front index {index}: {chips(plan_in(front, index))}: "
+        f"front index {index}: {whole_words(chosen)}: "
         f"{c.latency_s * 1e3:.4g} ms, {c.energy_j * 1e3:.4g} mJ, weights {c.regime}; written to {out}"
     )
 

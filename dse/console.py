@@ -14,14 +14,15 @@ from rich.text import Text
 from costmodel import costs
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.parameters import Record
-from costmodel.plan import Number, Plan, plan_of
-from costmodel.strategies import strategy_named
+from costmodel.plan import Number, plan_of
 from dse.document import Deployment, PredictedCosts, Violation
-from dse.export import plan_in, title
+from dse.export import title
 from dse.objectives import OBJECTIVES
 from dse.search import SearchResult
 from dse.tables import exceeded, levers
 from dse.validation import Row
+from dse.winners import winners_sentence
+from dse.words import plan_of_row, plan_words, whole_words
 
 SHOWN_FRONT_ROWS = 9
 SHOWN_UNITS = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%"), "cycles": (1e-3, "kcycles")}
@@ -83,23 +84,13 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
             str(i),
             str(row["n_chips"]),
             *([str(row["strategy"])] if several else []),
-            words(plan_in(front, i)),
+            plan_words(plan_of_row(row)),
             *(o.shown(float(row[o.column])) for o in shown),
             str(row["regime"]) + (", head from L3" if row["head_from_l3"] else ""),
             str(row["limited_by"]),
             style="bold green" if row["knee"] else None,
         )
     return table
-
-
-def words(plan: Plan) -> str:
-    """Say a plan's decisions, as its strategy says them."""
-    return strategy_named(plan.strategy).words(plan)
-
-
-def chips(plan: Plan) -> str:
-    """Chips of a plan, and its decisions."""
-    return f"{plan.n_chips} {'chip' if plan.n_chips == 1 else 'chips'}, {plan.strategy}, {words(plan)}"
 
 
 def request_words(request: str, n_tokens: int) -> str:
@@ -158,6 +149,9 @@ def search_report(
         Text(certificate.sentence(), style="green" if certificate.distance == "exact" else "yellow"),
         "",
     ]
+    sentence = winners_sentence(result)
+    if sentence:
+        lines.insert(-1, sentence)
     recommended = result.recommended
     if recommended is None:
         lines += infeasible_lines(result)
@@ -190,9 +184,8 @@ def recommendation(result: SearchResult) -> str:
     plan, found = result.plans.row(index), result.costs
     whole = result.job.accounting.scope == "model"
     rate = f", {found.throughput_tokens_per_s[index]:.4g} token/s" if whole else " a block"
-    return (
-        f"Recommended (knee): {chips(plan)}: {ms(found.latency_s[index])}, {mj(found.energy_j[index])}{rate}"
-    )
+    costs_of = f"{ms(found.latency_s[index])}, {mj(found.energy_j[index])}{rate}"
+    return f"Recommended (knee): {whole_words(plan)}: {costs_of}"
 
 
 def infeasible_lines(result: SearchResult) -> list[RenderableType]:
@@ -201,7 +194,7 @@ def infeasible_lines(result: SearchResult) -> list[RenderableType]:
     plan, found = result.plans.row(near), result.costs
     return [
         Text("No plan is feasible.", style="bold red"),
-        (f"Nearest: {chips(plan)}: {ms(found.latency_s[near])}, {mj(found.energy_j[near])}"),
+        (f"Nearest: {whole_words(plan)}: {ms(found.latency_s[near])}, {mj(found.energy_j[near])}"),
         *(f"  {gap}" for gap in exceeded(result, near, levers(result)).split(" | ")),
     ]
 
@@ -233,6 +226,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     """
     w, d, c, a = document.workload, document.decisions, document.costs, document.accounting
     plan = plan_of({"strategy": d.strategy, **d.values})
+    off_chip = "L3" in document.chips[0].footprint_bytes
     rate = "" if a.scope != "model" else f"throughput {c.throughput_tokens_per_s:.4g} token/s, "
     lines: list[RenderableType] = [
         Text(
@@ -240,7 +234,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
             style="bold",
         ),
         (
-            f"{chips(plan)}; "
+            f"{whole_words(plan)}; "
             f"{scope_words(a.scope, head=a.head)}, prefetch accounting {a.prefetch}, "
             f"kernel set {document.platform.kernels}"
         ),
@@ -249,9 +243,10 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         "",
         (
             f"{rate}EDP {c.edp_js * 1e6:.4g} mJ ms, "
-            f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages, "
-            f"L3 traffic {size(c.l3_bytes)}"
+            f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages"
+            f"{f', L3 traffic {size(c.l3_bytes)}' if off_chip else ''}"
         ),
+        *round_lines(document),
         *memory_lines(document),
         limit_line(c.latency_by_cause_s),
     ]
@@ -261,8 +256,25 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         lines += [
             Text(f"The plan does not fit: {violation_words(v)}", style="bold red") for v in c.violations
         ]
-    lines += ["", accounting_line(document, other), "", assumptions_line(document.rests_on)]
+    accounting = [accounting_line(document, other), ""] if off_chip else []
+    lines += ["", *accounting, assumptions_line(document.rests_on)]
     return Group(*lines)
+
+
+def round_lines(document: Deployment) -> list[str]:
+    """What rounds are given at most, and what pruning leaves out; empty where neither is there."""
+    c, lines = document.costs, []
+    expected = c.latency_by_cause_s["link"]
+    if c.link_bound_s > expected:
+        lines.append(
+            f"rounds are expected to stop early, {ms(expected)} in all; they are given {ms(c.link_bound_s)}"
+        )
+    if c.missing_weights:
+        lines.append(
+            f"missing weights U = {c.missing_weights:.3f}: by importance, the share of weights that no chip "
+            "stores; it ranks plans by accuracy, and is no accuracy"
+        )
+    return lines
 
 
 def violation_words(v: Violation) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from costmodel.errors import RunError, UsageError, cut, nearest
-from costmodel.plan import DECISIONS, Number, Plan, plan_of
+from costmodel.plan import DECISIONS, Number
 from costmodel.strategies import STRATEGIES
 from dse import __version__
 from dse.deployment import deployment
@@ -198,13 +198,6 @@ def figure_title(summary: dict[str, Any]) -> str:
 
 def _title(workload: str, request: str, platform: str) -> str:
     return f"{workload}, {request}, on {platform}"
-
-
-def plan_in(front: pd.DataFrame, index: int) -> Plan:
-    """Plan in row `index` of a front's table."""
-    row = front.loc[index]
-    decided = {name: row.get(name, decision.neutral) for name, decision in DECISIONS.items()}
-    return plan_of({"strategy": row["strategy"], **decided})
 
 
 def write_run(folder: Path, result: SearchResult, wall_s: float) -> list[Path]:

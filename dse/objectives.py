@@ -33,6 +33,8 @@ class Objective:
         Costs to array of shape (n,), SI.
     maximise : bool
         Whether more is better.
+    whole : bool
+        Whether it counts something.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Objective:
     description: str
     of: Callable[[Costs], FloatArray]
     maximise: bool = False
+    whole: bool = False
 
     @property
     def sign(self) -> float:
@@ -52,7 +55,7 @@ class Objective:
     @property
     def title(self) -> str:
         """Name in words."""
-        return self.name.replace("_", " ") if self.unit else self.description
+        return self.description if self.whole else self.name.replace("_", " ")
 
     @property
     def label(self) -> str:
@@ -62,7 +65,7 @@ class Objective:
     def shown(self, value: float) -> str:
         """Value in the unit that people see, three to four digits."""
         scaled = value / self.per_shown
-        return f"{scaled:.0f}" if not self.unit else f"{scaled:.4g}"
+        return f"{scaled:.0f}" if self.whole else f"{scaled:.4g}"
 
 
 def _n_chips(costs: Costs) -> FloatArray:
@@ -107,6 +110,7 @@ OBJECTIVES: dict[str, Objective] = {
             per_shown=1.0,
             description="number of chips",
             of=_n_chips,
+            whole=True,
         ),
         Objective(
             name="throughput",
@@ -153,6 +157,24 @@ OBJECTIVES: dict[str, Objective] = {
             per_shown=1e6,
             description="bytes held in off-chip memory by the fullest chip",
             of=lambda c: c.l3_footprint_bytes,
+        ),
+        Objective(
+            name="flash_footprint",
+            column="flash_footprint_bytes",
+            unit="byte",
+            shown_unit="kB",
+            per_shown=1e3,
+            description="bytes of weights held in flash by the fullest chip",
+            of=lambda c: c.flash_footprint_bytes,
+        ),
+        Objective(
+            name="missing_weights",
+            column="missing_weights",
+            unit="",
+            shown_unit="",
+            per_shown=1.0,
+            description="U: share of weights that no chip stores, by importance; uncalibrated",
+            of=lambda c: c.missing_weights,
         ),
     )
 }
@@ -214,7 +236,7 @@ def constraint(text: str) -> Constraint:
         raise UsageError(f"constraint {text!r}: the bound must be a number above 0")
     if not objective.unit:
         if unit:
-            raise UsageError(f"constraint {text!r}: {name} is a count, it takes no unit, got {unit!r}")
+            raise UsageError(f"constraint {text!r}: {name} has no unit, got {unit!r}")
         bound = number
     elif not unit:
         raise UsageError(

@@ -67,15 +67,18 @@ def accounting_of(scope: str | None, prefetch: str | None, head: bool | None) ->
         raise UsageError(f"--{error.message}") from None
 
 
-def choices_of(text: str) -> list[int]:
-    """Read choices: whole numbers and ranges, as in ``1..4,8``.
+def choices_of(text: str) -> list[int | float]:
+    """Read choices: numbers, and ranges of whole ones, as in ``1..4,8`` or ``0,0.5``.
 
     >>> choices_of("1..4,8")
     [1, 2, 3, 4, 8]
     """
-    choices: list[int] = []
+    choices: list[int | float] = []
     for part in text.split(","):
         low, dots, high = part.partition("..")
+        if not dots and not low.strip().lstrip("+-").isdecimal():
+            choices.append(float(low))
+            continue
         last = int(high) if dots else int(low)
         if last < int(low):
             raise ValueError(f"no choice in {part}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dse.objectives import Objective
+from dse.words import chips_words, plan_of_row, plan_words, whole_words
 
 # Okabe and Ito's colours, legible with colour-blindness.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 LABELLED_CHIPS = (1, 2, 4, 8, 16, 32, 64)  # written beside the front's points
 REGIME_COLOURS = {"resident": GREEN, "prefetched": BLUE, "streamed": ORANGE}
 REGIME_MARKERS = {"resident": "o", "prefetched": "s", "streamed": "^"}
+REGIME_SYMBOLS = {"resident": "circle", "prefetched": "square", "streamed": "triangle-up"}
+STRATEGY_COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 PAGE_BUTTONS: dict[str, Any] = {
     "displaylogo": False,
     "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
@@ -63,6 +67,21 @@ def _scale(axes: Axes, x: pd.Series[float], y: pd.Series[float]) -> None:
             plain_log_ticks(axes.xaxis if name == "x" else axes.yaxis)
 
 
+def front_groups(front: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str, str]]:
+    """Cut a front in groups that are drawn alike: name, rows, colour, regime.
+
+    Plans of one strategy are coloured by regime, those of several by strategy.
+    """
+    strategies = list(dict.fromkeys(front["strategy"]))
+    for strategy, colour in zip(strategies, cycle(STRATEGY_COLOURS), strict=False):
+        for regime in REGIME_MARKERS:
+            rows = front[(front["strategy"] == strategy) & (front["regime"] == regime)]
+            if len(rows) and len(strategies) > 1:
+                yield f"Pareto front, {strategy}, weights {regime}", rows, colour, regime
+            elif len(rows):
+                yield f"Pareto front, weights {regime}", rows, REGIME_COLOURS[regime], regime
+
+
 def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objective, title: str) -> Figure:
     """All feasible plans in grey, the front in colour by regime, the knee ringed.
 
@@ -84,26 +103,24 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
             linewidths=0,
             label=f"evaluated, fits ({len(feasible)})",
         )
-        for regime, marker in REGIME_MARKERS.items():
-            rows = front[front["regime"] == regime]
-            if len(rows):
-                axes.scatter(
-                    rows[x.column] / x.per_shown,
-                    rows[y.column] / y.per_shown,
-                    s=42,
-                    marker=marker,
-                    color=REGIME_COLOURS[regime],
-                    linewidths=0,
-                    alpha=0.8,
-                    label=f"Pareto front, weights {regime} ({len(rows)})",
-                    zorder=3,
-                )
+        for name, rows, colour, regime in front_groups(front):
+            axes.scatter(
+                rows[x.column] / x.per_shown,
+                rows[y.column] / y.per_shown,
+                marker=REGIME_MARKERS[regime],
+                color=colour,
+                label=f"{name} ({len(rows)})",
+                s=42,
+                linewidths=0,
+                alpha=0.8,
+                zorder=3,
+            )
         knee = front[front["knee"]]
         for _, row in knee.iterrows():
             point = (row[x.column] / x.per_shown, row[y.column] / y.per_shown)
             axes.scatter(
                 *point, s=170, facecolors="none", edgecolors="black", linewidths=1.3, zorder=4,
-                label=f"recommended: {row['n_chips']} chips, groups of {row['group_size']}",
+                label=f"recommended: {chips_words(plan := plan_of_row(row))}, {plan_words(plan)}",
             )  # fmt: skip
         for n in LABELLED_CHIPS:
             for _, row in front[front["n_chips"] == n].head(1).iterrows():
@@ -123,7 +140,7 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
 
     def texts(rows: pd.DataFrame) -> list[str]:
         return [
-            f"{r['n_chips']} chips, groups of {r['group_size']}, {r['partial_sum_bits']} bit sums<br>"
+            f"{html_text(whole_words(plan_of_row(r)))}<br>"
             f"{r['latency_s'] * 1e3:.4g} ms, {r['energy_j'] * 1e3:.4g} mJ<br>"
             f"weights {r['regime']}, limited by {r['limited_by']}"
             for r in rows.to_dict("records")
@@ -132,9 +149,9 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
     figure = go.Figure()
     feasible = trials[trials["feasible"]]
     groups = [(feasible, "evaluated, fits", {"size": 6, "color": GREY, "opacity": 0.4})]
-    for regime, symbol in (("resident", "circle"), ("prefetched", "square"), ("streamed", "triangle-up")):
-        marker = {"size": 10, "color": REGIME_COLOURS[regime], "symbol": symbol, "opacity": 0.85}
-        groups.append((front[front["regime"] == regime], f"Pareto front, weights {regime}", marker))
+    for name, some, colour, regime in front_groups(front):
+        marker = {"size": 10, "color": colour, "symbol": REGIME_SYMBOLS[regime], "opacity": 0.85}
+        groups.append((some, name, marker))
     groups.append(
         (front[front["knee"]], "recommended", {"size": 18, "color": "black", "symbol": "circle-open"})
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.parameters import read_toml, validate
-from costmodel.plan import DECISIONS, Ints, Number, Plans, Values
+from costmodel.plan import DECISIONS, SHORTHANDS, Ints, Number, Plans, Values
 from costmodel.strategies import STRATEGIES, canonical, keys, strategy_named
 from costmodel.workload import Workload
 
@@ -59,11 +60,14 @@ class SearchSpace:
     ----------
     choices : dict of dict of tuple
         Strategy to decision to the values that it may have.
+    objectives : tuple of str
+        Names of the objectives that a search of it has unless others are asked for; may be empty.
     """
 
     name: str
     description: str
     choices: dict[str, Choices]
+    objectives: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.choices:
@@ -100,11 +104,14 @@ class SearchSpace:
         return tuple(name for name in DECISIONS if any(name in c for c in self.choices.values()))
 
     def with_choices(self, name: str, values: Sequence[Number]) -> SearchSpace:
-        """Give the space with other choices for one decision, with every strategy that has it."""
-        if name not in self.decisions:
-            raise UsageError(f"unknown decision {cut(name)}; {nearest(name, self.decisions)}")
+        """Give the space with other choices for one decision (or those that a shorthand stands for)."""
+        meant = [one for one in SHORTHANDS.get(name, (name,)) if one in self.decisions]
+        if not meant:
+            names = (*self.decisions, *SHORTHANDS)
+            raise UsageError(f"unknown decision {cut(name)}; {nearest(name, names)}")
+        chosen = dict.fromkeys(meant, tuple(dict.fromkeys(values)))
         changed = {
-            strategy: {**choices, name: tuple(dict.fromkeys(values))} if name in choices else choices
+            strategy: {**choices, **{one: chosen[one] for one in chosen if one in choices}}
             for strategy, choices in self.choices.items()
         }
         return replace(self, choices=changed)
@@ -164,10 +171,32 @@ class Candidates:
         _, first = np.unique(keys(plans), return_index=True)
         return plans.take(first)
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """Number of distinct plans."""
-        return len(self.all_plans)
+        """Number of distinct plans, counted without listing them.
+
+        What a decision's canonical value is depends on the number of chips and on that decision alone,
+        so that the plans of a number of chips are a product.
+        """
+        plans: dict[tuple[str, int], dict[str, set[Number]]] = {}
+        for strategy, choices in self.space.choices.items():
+            chips = np.array(choices["n_chips"])
+            base = {name: np.full(len(chips), values[0]) for name, values in choices.items()}
+            for name, values in choices.items():
+                for value in values:
+                    asked = (
+                        base
+                        | {"n_chips": chips}
+                        | ({} if name == "n_chips" else {name: np.full(len(chips), value)})
+                    )
+                    found = canonical(self.workload, self.platform, Plans.filled(strategy, len(chips), asked))
+                    for owner, n, one in zip(
+                        found.strategies, found["n_chips"].tolist(), found[name].tolist(), strict=True
+                    ):
+                        plans.setdefault((owner, n), {}).setdefault(name, set()).add(one)
+        return sum(
+            prod(len(ones) for name, ones in sets.items() if name != "n_chips") for sets in plans.values()
+        )
 
 
 def _snapped(values: Values, allowed: tuple[Number, ...]) -> NDArray[Any]:
@@ -195,7 +224,7 @@ def load_space(name: str) -> SearchSpace:
             raise ParameterError(f"unknown space {cut(name)}; {nearest(name, built_in_spaces())}")
         path, shown = BUILT_IN / f"{name}.toml", f"space/{name}.toml"
     data = read_toml(path, shown)
-    known = ("description", *STRATEGIES)
+    known = ("description", "objectives", *STRATEGIES)
     for key, value in data.items():
         if key not in known:
             kind = "strategy" if isinstance(value, dict) else "key"
@@ -205,8 +234,11 @@ def load_space(name: str) -> SearchSpace:
     description = data.pop("description")
     if not isinstance(description, str):
         raise ParameterError(f"{shown}: key 'description': must be text, got {cut(description)}")
+    objectives = data.pop("objectives", [])
+    if not isinstance(objectives, list) or not all(isinstance(one, str) for one in objectives):
+        raise ParameterError(f"{shown}: key 'objectives': must be a list of names, got {cut(objectives)}")
     choices = {strategy: _choices(strategy, table, shown) for strategy, table in data.items()}
-    return SearchSpace(name=name, description=description, choices=choices)
+    return SearchSpace(name=name, description=description, choices=choices, objectives=tuple(objectives))
 
 
 def _choices(strategy: str, table: object, shown: str) -> Choices:

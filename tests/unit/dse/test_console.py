@@ -14,13 +14,12 @@ from dse.console import (
     search_report,
     shown_choices,
     validation_report,
-    words,
 )
 from dse.deployment import deployment
-from dse.export import plan_in
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table
 from dse.validation import validate
+from dse.words import plan_of_row, plan_words
 
 MakeJob = Callable[..., Job]
 
@@ -88,9 +87,9 @@ def test_rows_say_chips_and_plan(found: SearchResult) -> None:
     assert len(shown) >= 9
     for line in shown:
         front_index, chips = (int(word) for word in line.removeprefix("knee").split()[:2])
-        plan = plan_in(front, front_index)
+        plan = plan_of_row(front.loc[front_index])
         assert plan.n_chips == chips
-        assert line[column:].startswith(f"{words(plan)}  ")
+        assert line[column:].startswith(f"{plan_words(plan)}  ")
 
 
 @pytest.mark.parametrize(

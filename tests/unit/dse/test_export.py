@@ -25,7 +25,6 @@ from dse.export import (
     new_run_folder,
     picked,
     plan_at,
-    plan_in,
     read_run,
     run_summary,
     write_json,
@@ -34,6 +33,7 @@ from dse.export import (
 from dse.objectives import objectives_named
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table, trials_table
+from dse.words import plan_of_row
 from search_spaces import SearchSpace
 
 TABLES = ("trials.csv", "pareto.csv")
@@ -186,7 +186,7 @@ def test_pick_that_means_nothing_is_refused(run: Path, pick: str, named: str) ->
 
 def test_plans_of_the_front_come_back_from_its_table(run: Path, found: SearchResult) -> None:
     _, _, front = read_run(run)
-    assert [plan_in(front, i) for i in range(len(front))] == [found.plans.row(i) for i in found.front]
+    assert [plan_of_row(front.loc[i]) for i in range(len(front))] == [found.plans.row(i) for i in found.front]
 
 
 def test_run_of_a_strategy_with_fewer_decisions_is_read_back(
@@ -200,7 +200,9 @@ def test_run_of_a_strategy_with_fewer_decisions_is_read_back(
     write_json(tmp_path / RUN_FILE, run_summary(result, 1.0))
     _, trials, front = read_run(tmp_path)
     assert "group_size" not in trials
-    assert [plan_in(front, i) for i in range(len(front))] == [result.plans.row(i) for i in result.front]
+    assert [plan_of_row(front.loc[i]) for i in range(len(front))] == [
+        result.plans.row(i) for i in result.front
+    ]
 
 
 @pytest.mark.parametrize(

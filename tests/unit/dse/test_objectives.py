@@ -117,7 +117,7 @@ def test_bound_is_read_to_si(text: str, at_most: bool, bound: float) -> None:
         ("throughput>=5", "token/s"),
         ("throughput>=5Hz", "'Hz'"),
         ("link_traffic<=8bit/s", "bit/s"),
-        ("n_chips<=8ms", "takes no unit, got 'ms'"),
+        ("n_chips<=8ms", "has no unit, got 'ms'"),
         ("latncy<=1ms", "did you mean 'latency'"),
         ("latency<1ms", "operator '<'"),
         ("latency==1ms", "operator '=='"),

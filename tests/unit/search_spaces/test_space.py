@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from costmodel import Plan, Plans, load_platform, load_workload
+from costmodel import Plan, Plans, Platform, Workload, load_platform, load_workload
 from costmodel.errors import ParameterError, UsageError
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.strategies import STRATEGIES, canonical, canonical_plan, keys
@@ -210,3 +210,40 @@ def test_unknown_space_names_the_nearest() -> None:
         load_space("nowhere.toml")
     with pytest.raises(ParameterError, match="unknown space ''"):
         load_space("")
+
+
+RADIO = (load_workload("cats-timeseries"), load_platform("nrf52840-mixer"))
+
+
+@pytest.mark.parametrize("on", [ON, RADIO], ids=["wires", "radio"])
+@pytest.mark.parametrize("name", built_in_spaces())
+def test_size_is_counted_without_listing(name: str, on: tuple[Workload, Platform]) -> None:
+    space = load_space(name).with_choices("prune", [0, 0.3, 0.9]) if name != "head_wise" else load_space(name)
+    candidates = space.on(*on)
+    assert candidates.size == len(candidates.all_plans)
+
+
+@given(
+    chips=st.lists(st.integers(1, MAX_CHIPS), min_size=1, max_size=5, unique=True),
+    ratios=st.lists(st.integers(0, 1000), min_size=1, max_size=4, unique=True),
+    groups=st.lists(st.integers(2, MAX_CHIPS), min_size=1, max_size=4, unique=True),
+)
+def test_size_of_any_mixed_space_is_the_number_of_its_plans(
+    chips: list[int], ratios: list[int], groups: list[int]
+) -> None:
+    shares = [ratio / 1000 for ratio in ratios]
+    space = load_space("all").with_choices("n_chips", chips).with_choices("group_size", groups)
+    for on in (ON, RADIO):
+        candidates = space.with_choices("prune", shares).on(*on)
+        assert candidates.size == len(candidates.all_plans)
+
+
+def test_a_shorthand_sets_all_decisions_that_it_stands_for() -> None:
+    choices = load_space("cats").with_choices("prune", [0.5]).choices["column_wise"]
+    assert {choices[name] for name in choices if name != "n_chips"} == {(0.5,)}
+
+
+def test_a_space_names_the_objectives_that_it_is_about() -> None:
+    assert load_space("head_wise").objectives == ()
+    for name in ("cats", "all"):
+        assert load_space(name).objectives == ("latency", "energy", "n_chips", "missing_weights")
