@@ -36,6 +36,7 @@ reproduce: $(STAMP)
 
 fit: $(STAMP)
 	$(BIN)/python benchmarks/fit_date2025.py
+	$(BIN)/python benchmarks/fit_cats.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/evaluate.py

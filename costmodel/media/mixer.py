@@ -87,6 +87,8 @@ class Mixer(Medium):
         Slots that a round of n packets is given: a n + b.
     used_slots_per_packet, used_slots : float
         Slots of a round until all chips have everything and it stops early, never more than given.
+    node_share : float
+        Share of these slots after which a chip has everything, on average.
     slot_margin_s : float
         Added to each slot after the search.
     rounds_run : int
@@ -113,6 +115,7 @@ class Mixer(Medium):
     more_slots: Annotated[int, count(0)]
     used_slots_per_packet: Annotated[float, quantity("slot/packet")]
     used_slots: Annotated[float, quantity("slot", allow_zero=True)]
+    node_share: Annotated[float, fraction()]
     slot_margin_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="slot_margin")
     rounds_run: Annotated[int, count()]
     awake_slots: Annotated[float, quantity("slot", allow_zero=True)]

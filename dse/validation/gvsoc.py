@@ -100,6 +100,7 @@ def shards() -> list[tuple[dict[str, Any], float]]:
                 "published": float(row["cycles"]),
                 "tolerance": WORST,
                 "fitted": True,
+                "detail": True,
             },
             cycles_of(platform, row),
         )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from costmodel.parameters import read_toml
-from dse.validation import date2025, gvsoc
+from dse.validation import cats2026, date2025, gvsoc
 from dse.validation.source import FOLDER
 
 
@@ -22,6 +22,8 @@ class Row:
         Whether the error is within the tolerance.
     fitted : bool
         Whether the row took part in a fit, and so is calibration and not validation.
+    detail : bool
+        Whether another row sums it up.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Row:
     tolerance: float
     status: str
     fitted: bool
+    detail: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Row as plain data."""
@@ -53,8 +56,13 @@ def compare(entry: dict[str, Any], model: float | str) -> Row:
 
 
 def validate() -> list[Row]:
-    """All rows: the published ones, then each simulated block shard."""
+    """All rows: the published ones, then every entry of the tables that some of them sum up."""
     data = read_toml(FOLDER / "published.toml", "published.toml")
-    models: dict[str, float | str] = {**date2025.models(), **gvsoc.errors()}
+    models: dict[str, float | str] = {**date2025.models(), **gvsoc.errors(), **cats2026.models()}
     rows = [compare(entry, models[entry["id"]]) for entry in data["row"]]
-    return rows + [compare(entry, cycles) for entry, cycles in gvsoc.shards()]
+    details: list[tuple[dict[str, Any], float | str]] = [
+        *cats2026.resources(),
+        *cats2026.round_times(),
+        *gvsoc.shards(),
+    ]
+    return rows + [compare(entry, model) for entry, model in details]

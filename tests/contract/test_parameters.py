@@ -30,6 +30,7 @@ from costmodel.parameters.files import BUILT_IN
 from costmodel.parameters.quantity import Sourced
 from costmodel.plan import DECISIONS, Plan, Plans
 from costmodel.workload import REQUEST_KINDS, Model
+from dse.validation import validate as validate_rows
 
 FILES = [(kind, name) for kind in KINDS for name in built_in_names(kind)]
 VALUES: list[tuple[str, Sourced]] = [
@@ -37,7 +38,7 @@ VALUES: list[tuple[str, Sourced]] = [
 ]
 BIBLIOGRAPHY = (BUILT_IN / "references.bib").read_text()
 MODELS = built_in_names("model")
-SHARES = ("transmit_share", "loss")
+SHARES = ("transmit_share", "node_share", "loss")
 WORDS = {"description", "default_request", "form", "mcu", "link", "kernels"}
 
 
@@ -103,7 +104,8 @@ def test_every_value_says_where_it_comes_from(key: str, value: Sourced) -> None:
 def test_every_reference_is_used_and_given_once() -> None:
     given = re.findall(r"^@\w+{(\w+),$", BIBLIOGRAPHY, re.M)
     assert len(given) == BIBLIOGRAPHY.count("\n@") + 1
-    assert sorted(given) == sorted({value.source for _, value in VALUES})
+    used = {value.source for _, value in VALUES} | {row.source for row in validate_rows()}
+    assert sorted(given) == sorted(used)
 
 
 @pytest.mark.parametrize(
