@@ -33,6 +33,7 @@ validate: $(STAMP)
 
 reproduce: $(STAMP)
 	$(BIN)/dse reproduce date2025 --out results/date2025
+	$(BIN)/dse reproduce cats2026 --out results/cats2026
 
 fit: $(STAMP)
 	$(BIN)/python benchmarks/fit_date2025.py

@@ -329,18 +329,18 @@ def schema(
 
 @app.command()
 def reproduce(
-    study: Annotated[str, typer.Argument(help="date2025: the two studies of the DATE 2025 paper.")],
+    study: Annotated[str, typer.Argument(help="date2025 or cats2026: the studies of that paper.")],
     out: Annotated[Path | None, typer.Option(help="Folder. [default: results/<study>]")] = None,
 ) -> None:
     """Compute a published study again: tables and figures."""
     from costmodel.errors import RunError, UsageError, nearest
-    from dse.reproduce import reproduce_date2025
+    from dse.reproduce import STUDIES
 
-    if study != "date2025":
-        raise UsageError(f"unknown study {study!r}; {nearest(study, ['date2025'])}")
+    if study not in STUDIES:
+        raise UsageError(f"unknown study {study!r}; {nearest(study, STUDIES)}")
     folder = out or Path("results") / study
     try:
-        paths = reproduce_date2025(folder)
+        paths = STUDIES[study](folder)
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error.strerror})") from None
     show("written: " + ", ".join(str(path) for path in paths))

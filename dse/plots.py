@@ -91,7 +91,8 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
         As in trials.csv and pareto.csv.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.8), layout="constrained")
+        several = len(set(front["strategy"])) > 1
+        figure = Figure(figsize=(10.2, 4.8) if several else (7.2, 4.8), layout="constrained")
         axes = figure.subplots()
         feasible = trials[trials["feasible"]]
         axes.scatter(
@@ -130,7 +131,10 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
                 )
         _scale(axes, feasible[x.column], feasible[y.column])
         axes.set(xlabel=x.label, ylabel=y.label, title=title.replace("$", r"\$"))
-        axes.legend(loc="best", fontsize=9, title="numbers in the plot: chips", title_fontsize=8)
+        place: dict[str, Any] = (
+            {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if several else {"loc": "best"}
+        )
+        axes.legend(**place, fontsize=9, title="numbers in the plot: chips", title_fontsize=8)
     return figure
 
 

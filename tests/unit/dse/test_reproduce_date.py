@@ -6,7 +6,7 @@ import pytest
 
 from costmodel import Accounting, Plan, Plans, evaluate, load_platform, load_workload
 from dse.plots import save
-from dse.reproduce import (
+from dse.reproduce_date import (
     CHIPS,
     MODELS,
     REQUESTS,

@@ -1,0 +1,210 @@
+"""The CATS paper's evaluation again: resources, latency, and what 16 chips can hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from costmodel.evaluate import SCOPES, Accounting, evaluate, inspect
+from costmodel.hardware import load_platform
+from costmodel.plan import Plan, Plans
+from costmodel.program import HALVES
+from costmodel.workload import load_workload
+from dse.plots import BLUE, GREEN, GREY, ORANGE, STYLE, plain_log_ticks, save
+from dse.validation.cats2026 import BLOCK, DEPTHS, PLATFORM, TOKENS, column_plan, largest, sized
+from dse.validation.cats_forms import SCHEMES
+
+CHIPS = tuple(range(1, 17))
+FEATURES = (128, 192, 256, 320, 384, 448, 512)
+RATIOS = (0.0, 0.5, 0.9)
+RED = "#c03d3e"
+COLOURS = dict(zip(RATIOS, (BLUE, GREEN, ORANGE), strict=True))
+
+
+def resources_table() -> pd.DataFrame:
+    """Bytes a chip and on the link, F 128, N 64: the paper's closed forms, and whole columns as deployed.
+
+    Schemes that are no strategy here have the closed forms alone.
+    """
+    workload, platform = sized(load_workload(BLOCK), 128, 1), load_platform(PLATFORM)
+    rows = []
+    for scheme, forms in SCHEMES.items():
+        for n in CHIPS:
+            ram, flash, communication = forms(n)
+            row = {
+                "scheme": scheme,
+                "n_chips": n,
+                "paper_ram_bytes": ram,
+                "paper_attention_flash_bytes": flash,
+                "paper_communication_bytes": communication,
+            }
+            plan = None
+            if scheme.startswith("p "):
+                plan = column_plan(n, float(scheme.removeprefix("p ")))
+            elif scheme == "flat head-wise":
+                plan = Plan(strategy="head_wise", n_chips=n, group_size=max(n, 2))
+            if plan is not None:
+                found = inspect(workload, platform, plan, Accounting(scope="block"))
+                parts = [found.costing.program.part(half) for half in HALVES]
+                costs = found.costing.costs
+                row |= {
+                    "activation_bytes": max(float(np.max(part.activation_peak_bytes)) for part in parts),
+                    "ram_bytes": float(costs.l2_footprint_bytes[0]),
+                    "flash_bytes": float(costs.flash_footprint_bytes[0]),
+                    "link_bytes": float(costs.link_bytes[0]),
+                }
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def latency_table() -> pd.DataFrame:
+    """Seconds of the attention and of the MLP half of a block, by features, chips and pruning."""
+    platform = load_platform(PLATFORM)
+    plans = [column_plan(n, p) for p in RATIOS for n in CHIPS if n > 1 or not p]
+    frames = []
+    for features in FEATURES:
+        workload = sized(load_workload(BLOCK), features, 1)
+        for half in (scope for scope in SCOPES if scope in HALVES):
+            costs = evaluate(workload, platform, Plans.of(plans), Accounting(scope=half))
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "half": half,
+                        "features": features,
+                        "n_chips": [plan.n_chips for plan in plans],
+                        "prune": [plan.prune_qkv for plan in plans],
+                        "latency_s": costs.latency_s,
+                        "compute_s": costs.latency_by_cause_s["compute"] + costs.latency_by_cause_s["root"],
+                        "radio_s": costs.latency_by_cause_s["link"],
+                        "radio_bound_s": costs.link_bound_s,
+                        "energy_j": costs.energy_j,
+                        "fits": costs.feasible,
+                    }
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def capacity_table() -> pd.DataFrame:
+    """Largest model by flash alone, weights stored at p 0, by blocks and chips, and what binds before."""
+    rows = []
+    for layers in DEPTHS:
+        alone = largest(layers, 1)
+        for n in (1, 2, 4, 8, 16):
+            found = largest(layers, n)
+            rows.append(
+                {
+                    "blocks": layers,
+                    "n_chips": n,
+                    "features": found.features,
+                    "stored_weights": found.weights,
+                    "over_one_chip": found.weights / alone.weights,
+                    "also_limited_by": found.also_limited_by,
+                    "runs_to_features": found.runs_to,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def plot_resources(table: pd.DataFrame) -> Figure:
+    """RAM, flash and communication over the number of chips, by the paper's closed forms."""
+    panels = {
+        "paper_ram_bytes": "RAM of activations [kB]",
+        "paper_attention_flash_bytes": "flash of the attention's weights [kB]",
+        "paper_communication_bytes": "communication of a block [kB]",
+    }
+    colours = dict(zip(SCHEMES, (BLUE, GREEN, ORANGE, GREY, RED), strict=True))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(12, 4.4), layout="constrained")
+        for axes, (column, title) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+            for scheme, rows in table.groupby("scheme", sort=False):
+                axes.plot(
+                    rows["n_chips"], rows[column] / 1e3, marker=".", color=colours[str(scheme)], label=scheme
+                )
+            axes.set(yscale="log", xlabel="chips", title=title, xticks=(1, 2, 4, 8, 12, 16))
+            plain_log_ticks(axes.yaxis)
+        figure.axes[0].legend(fontsize=8)
+        figure.suptitle(
+            "F 128, 64 tokens, as the paper counts: column-wise at three pruning ratios, and other schemes",
+            fontsize=11,
+        )
+    return figure
+
+
+def plot_latency(table: pd.DataFrame) -> Figure:
+    """Latency of both halves over features at 16 chips, and over chips at 512 features."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 7), layout="constrained")
+        for row, half in zip(figure.subplots(2, 2, sharey="row"), HALVES, strict=True):
+            some = table[table["half"] == half]
+            for axes, (x, fixed, value) in zip(
+                row, (("features", "n_chips", 16), ("n_chips", "features", 512)), strict=True
+            ):
+                for ratio in RATIOS:
+                    line = some[(some[fixed] == value) & (some["prune"] == ratio)]
+                    label = f"p {ratio:g}" + (", 16 chips" if fixed == "n_chips" else "")
+                    axes.plot(line[x], line["latency_s"], marker=".", color=COLOURS[ratio], label=label)
+                if x == "features":
+                    alone = some[some["n_chips"] == 1]
+                    axes.plot(alone[x], alone["latency_s"], "--", color=GREY, label="one chip")
+                    over = alone[~alone["fits"]]
+                    axes.scatter(
+                        over[x], over["latency_s"], marker="x", color=RED, label="exceeds its flash", zorder=3
+                    )
+                name = "attention" if half == "attention" else "MLP"
+                axes.set(yscale="log", xlabel="features" if x == "features" else "chips, F 512", title=name)
+                axes.set_xticks(FEATURES if x == "features" else (1, 2, 4, 8, 12, 16))
+                plain_log_ticks(axes.yaxis)
+            row[0].set_ylabel("latency [s], carries 40 %")
+        figure.axes[0].legend(fontsize=8)
+        figure.suptitle(f"Half a block on nRF52840 under Mixer, {TOKENS} tokens", fontsize=11)
+    return figure
+
+
+def plot_capacity(table: pd.DataFrame) -> Figure:
+    """Stored weights of the largest model over the number of chips."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for colour, (layers, rows) in zip((BLUE, GREEN, ORANGE), table.groupby("blocks"), strict=True):
+            name = "1 block" if layers == 1 else f"{layers} blocks"
+            last = rows.iloc[-1]
+            label = f"{name}: {last['over_one_chip']:.1f} times one chip"
+            axes.plot(rows["n_chips"], rows["stored_weights"] / 1e6, marker="o", color=colour, label=label)
+            beyond = rows[rows["also_limited_by"] != ""]
+            axes.scatter(
+                beyond["n_chips"], beyond["stored_weights"] / 1e6, s=90, facecolors="none", edgecolors=RED
+            )
+        axes.scatter([], [], s=90, facecolors="none", edgecolors=RED, label="holds, but needs over one round")
+        axes.set(
+            xlabel="chips",
+            ylabel="stored weights [millions]",
+            title="Largest model by flash, nothing pruned",
+            xticks=(1, 2, 4, 8, 16),
+        )
+        axes.legend(fontsize=8)
+    return figure
+
+
+def reproduce_cats2026(folder: Path) -> list[Path]:
+    """Write tables and figures to `folder`; give the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    studies = {
+        "resources": (resources_table, plot_resources),
+        "latency": (latency_table, plot_latency),
+        "capacity": (capacity_table, plot_capacity),
+    }
+    paths = []
+    for stem, (make, draw) in studies.items():
+        table = make()
+        paths.append(folder / f"{stem}.csv")
+        table.to_csv(paths[-1], index=False, lineterminator="\n", float_format="%.9g")
+        figure = draw(table)
+        for ending in ("svg", "png"):
+            paths.append(folder / f"{stem}.{ending}")
+            save(figure, paths[-1])
+    return paths
