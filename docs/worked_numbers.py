@@ -28,24 +28,29 @@ from costmodel import (
 )
 from costmodel import effective_rates as effective_rates  # for the templates, like all "as" of the same name
 from costmodel import operator_laws as operator_laws
+from costmodel.accuracy import weights_of
+from costmodel.collectives import gather
 from costmodel.collectives.trees import Hierarchy, hierarchy
 from costmodel.evaluate import Costing, costing
 from costmodel.hardware import platform_of
+from costmodel.media import RoundDesign, medium_of
 from costmodel.memory import Regime
 from costmodel.operators import Kind, Operator
 from costmodel.parameters import Record, Sourced, built_in_names, load
-from costmodel.plan import MAX_CHIPS
+from costmodel.plan import MAX_CHIPS, plan_of
 from costmodel.program import AROUND, HALVES, Step
 from costmodel.stages import Stage, stage
-from costmodel.strategies import canonical, head_wise
+from costmodel.strategies import canonical, column_wise, head_wise
 from costmodel.workload import Model
 from dse.console import shown_value
+from dse.validation import cats_forms as cats_forms
 from dse.validation import validate
 from dse.validation.date2025 import CHIPS as POWERS_OF_TWO
 
 BLOCK, BLOCK_HIDDEN = Accounting(scope="block"), Accounting(scope="block", prefetch="hidden")
 MODEL, MODEL_HIDDEN = Accounting(), Accounting(prefetch="hidden")
 MODEL_WITHOUT_HEAD = Accounting(head=False)
+ATTENTION = Accounting(scope="attention")
 
 TINY, PROMPT = load_workload("tinyllama-42m"), load_workload("tinyllama-42m", "prompt")
 LONG_PROMPT = load_workload("tinyllama-42m", "prompt", 2048)
@@ -58,6 +63,12 @@ SIRACUSA = load_platform("siracusa-mipi", "date2025")
 SIMULATED = load_platform("siracusa-mipi", "pulp-gvsoc")
 RATES, LAWS = SIRACUSA.kernels, SIMULATED.kernels
 MCU, LINK = SIRACUSA.mcu, SIRACUSA.link
+CATS, RADIO, ENCODER = load_workload("cats-block"), load_platform("nrf52840-mixer"), MOBILEBERT
+CATS_SMALL = replace(
+    CATS, model=CATS.model.model_copy(update={"embedding": 128, "head_size": 8, "ffn": 128})
+)  # of the CATS paper's table of resources
+MIXER, CORTEX = RADIO.link, RADIO.kernels
+ETHERNET = medium_of(load("link", "ethernet-100m"))
 SLOW_MESSAGES = replace(SIRACUSA, link=LINK.model_copy(update={"message_latency_s": 5e-6}))
 
 # Symbols as model.md lists them; W are the weights of a block, a byte each.
@@ -413,3 +424,95 @@ def calibration_table() -> str:
             for row in rows
         ],
     )
+
+
+def columns(
+    n_chips: int,
+    prune: float = 0.0,
+    accounting: Accounting = BLOCK,
+    workload: Workload = CATS,
+    platform: Platform = RADIO,
+) -> Costing:
+    """Cost one column-wise plan that is pruned alike at all gathers, and keep what costs are made of."""
+    plans = Plans.of([plan_of({"strategy": "column_wise", "n_chips": n_chips, "prune": prune})])
+    return costing(workload, platform, canonical(workload, platform, plans), accounting)
+
+
+def points(n_chips: int, prune: float = 0.0) -> dict[str, column_wise.GatherPoint]:
+    """Give the four gathers of a block of a column-wise plan."""
+    model = CATS.model
+    shares = shards.balanced(model, np.array([n_chips]), column_wise.totals(model))
+    return column_wise.gather_points(model, shares, columns(n_chips, prune).plans)
+
+
+def message(n_chips: int, prune: float = 0.0, workload: Workload = CATS, platform: Platform = RADIO) -> Any:
+    """Payload of each chip in the gather before Q, K and V, by class of chips."""
+    program = columns(n_chips, prune, BLOCK, workload, platform).program
+    return program.part("attention").steps[0].exchange.sent_bytes
+
+
+def held(
+    n_chips: int, prune: float = 0.0, accounting: Accounting = BLOCK, workload: Workload = CATS
+) -> float:
+    """Weight bytes of the fullest chip of a column-wise plan."""
+    program = columns(n_chips, prune, accounting, workload).program
+    return most(sum(size for half in accounting.halves for size in program.part(half).weights.values()))
+
+
+def column_peak(n_chips: int, prune: float = 0.0, workload: Workload = CATS) -> float:
+    """Activation bytes alive at once in a block of a column-wise plan."""
+    program = columns(n_chips, prune, BLOCK, workload).program
+    return max(most(program.part(half).activation_peak_bytes) for half in HALVES)
+
+
+def canonical_ratio(n_chips: int, prune: float) -> float:
+    """Pruning ratio that stands for all that leave the same columns before Q, K and V."""
+    return float(columns(n_chips, prune).plans["prune_qkv"][0])
+
+
+def importances(name: str) -> str:
+    """List how much the weights behind each gather matter: of the encoder family, or of a model."""
+    workload = MOBILEBERT if name == "encoder" else load_workload(name)
+    return ", ".join(f"{weight:.2g}" for weight in weights_of(workload.importance, workload.model).values())
+
+
+def missing(n_chips: int, prune: float) -> str:
+    """List the share of the weights behind each gather that no chip stores."""
+    program = columns(n_chips, prune).program
+    shares = (share for half in HALVES for share in program.part(half).missing.values())
+    return ", ".join(f"{most(share):.3f}" for share in shares)
+
+
+def ring_s(n_chips: int, platform: Platform = SIRACUSA) -> float:
+    """Seconds of a gather of the input's columns round a ring."""
+    slots = gather.ring_slots(n_chips, full_duplex=platform.link.duplex == "full")
+    return float(slots * platform.link.message_s(most(message(n_chips, 0.0, TINY, platform))))
+
+
+def tree_s(n_chips: int, platform: Platform = SIRACUSA) -> float:
+    """Seconds of the same gather over a binary tree."""
+    sizes = np.full((1, 1), most(message(n_chips, 0.0, TINY, platform)))
+    up_s, _, levels = gather.tree_up(platform.link, sizes, np.array([[n_chips]]))
+    return most(up_s + levels * platform.link.message_s(n_chips * sizes[0]))
+
+
+def faster(n_chips: int) -> str:
+    """Name the way that the gather takes."""
+    return "ring" if ring_s(n_chips) <= tree_s(n_chips) else "tree"
+
+
+def design(n_chips: int, prune: float = 0.0) -> RoundDesign:
+    """Give the round that carries the gather before Q, K and V."""
+    size = MIXER.message_header_bytes + most(message(n_chips, prune))
+    return MIXER.design(np.array([[size]]), np.array([[n_chips]]))
+
+
+def mixer_round(message_bytes: float) -> RoundDesign:
+    """Give the round of four equal messages, header included."""
+    return MIXER.design(np.array([[float(message_bytes)]]), np.array([[4]]))
+
+
+def expected_s(n_chips: int, prune: float = 0.0) -> float:
+    """Seconds after which that round is expected to stop."""
+    found = design(n_chips, prune)
+    return most(found.rounds * MIXER.slots_used(found) * found.slot_s)

@@ -14,6 +14,14 @@ from pydantic import BaseModel, ConfigDict
 PerPlan = NDArray[np.floating[Any]]
 
 
+FULL_PACKET = 1e-9  # of rounding allowed when a payload just fills its packets
+
+
+def packets(payload: Any, capacity: float) -> Any:
+    """Packets that a payload takes, each with room for `capacity` bytes."""
+    return np.ceil(payload / capacity - FULL_PACKET)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
     """What an exchange puts on a medium; arrays by plan.

@@ -185,15 +185,16 @@ class Mixer(Medium):
         cost = np.where(known & np.isfinite(slot), rounds * slots * slot, np.inf).reshape(len(total), -1)
         best, at = np.argmin(cost, axis=-1), np.arange(len(total))
         m, r = np.divmod(best, MAX_ROUNDS)
-        # What nine rounds cannot carry is costed with the largest packets; it needs more rounds than run.
+        # What nine rounds cannot carry takes as many full rounds of the smallest payload as it needs.
         beyond = ~np.isfinite(cost[at, best])
-        m, r = np.where(beyond, len(payload) - 1, m), np.where(beyond, MAX_ROUNDS - 1, r)
+        full = int(np.flatnonzero(np.isfinite(table[0]))[-1])
+        chosen = np.where(beyond, full, packets[at, m, r])
         return RoundDesign(
-            payload_bytes=payload[m],
-            packets=packets[at, m, r],
-            rounds=rounds[r],
-            slots=slots[at, m, r],
-            slot_s=np.where(beyond, np.nanmax(table[-1]), slot[at, m, r]) + self.slot_margin_s,
+            payload_bytes=np.where(beyond, self.least_payload, payload[m]),
+            packets=chosen,
+            rounds=np.where(beyond, -(-total[:, 0] // full), rounds[r]),
+            slots=self.slots_per_packet * chosen + self.more_slots,
+            slot_s=np.where(beyond, table[0, full], slot[at, m, r]) + self.slot_margin_s,
         )
 
     def slots_used(self, design: RoundDesign) -> Floats:

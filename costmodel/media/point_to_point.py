@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
-from costmodel.media.medium import Medium, Traffic
+from costmodel.media.medium import Medium, Traffic, packets
 from costmodel.parameters import choice, quantity
 
 
@@ -38,8 +37,7 @@ class PointToPoint(Medium):
         >>> float(load_platform("siracusa-mipi").link.wire_bytes(512))
         518.0
         """
-        packets = np.ceil(payload / self.payload_bytes)
-        return payload + packets * self.header_bytes
+        return payload + packets(payload, self.payload_bytes) * self.header_bytes
 
     def message_s(self, payload: Any) -> Any:
         """Seconds that a message of `payload` bytes holds its link: latency + wire bytes / bandwidth."""

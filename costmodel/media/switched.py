@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
-from costmodel.media.medium import Medium, Traffic
+from costmodel.media.medium import Medium, Traffic, packets
 from costmodel.parameters import choice, quantity
 
 
@@ -31,7 +30,7 @@ class Switched(Medium):
 
     def wire_bytes(self, payload: Any) -> Any:
         """Bytes on the wire of messages of `payload` bytes: payload plus one header a packet."""
-        return payload + np.ceil(payload / self.payload_bytes) * self.header_bytes
+        return payload + packets(payload, self.payload_bytes) * self.header_bytes
 
     def port_s(self, payload: Any) -> Any:
         """Seconds that a message of `payload` bytes holds a port."""

@@ -82,7 +82,8 @@ def gather_points(model: Model, shards: Shards, plans: Plans) -> dict[str, Gathe
     """Give the four gathers of a block, in order."""
     own, hidden = shards.units["embedding_columns"], shards.units["ffn_columns"]
     heads = shards.heads * model.head_size
-    columns = {"qkv": (own, heads), "o": (heads, own), "ffn_in": (own, hidden), "ffn_out": (hidden, own)}
+    projected = heads + 2 * shards.kv_heads * model.head_size
+    columns = {"qkv": (own, projected), "o": (heads, own), "ffn_in": (own, hidden), "ffn_out": (hidden, own)}
     points = {}
     for name, (owned, made) in columns.items():
         sent = kept(owned, plans[f"prune_{name}"])
@@ -175,7 +176,7 @@ def around(workload: Workload, shards: Shards) -> tuple[Part, Part]:
     logits = (transformer.norm(workload, m.embedding, rows=1), *transformer.logits(workload, rows))
     embedding = Part(
         name="embedding",
-        steps=(Step(name="embedding", exchange=Exchange(kind="gather", sent_bytes=whole / n)),),
+        steps=(Step(name="embedding", exchange=Exchange(kind="gather", sent_bytes=np.ceil(whole / n))),),
         weights={} if m.tied_embedding else {"embedding": table},
         activation_peak_bytes=0.0,
         looked_up_bytes=s * m.embedding * m.weight_bytes,
@@ -223,18 +224,15 @@ def canonical(workload: Workload, _platform: Platform, plans: Plans) -> Plans:
     m = workload.model
     plans = plans.neutralised(DECISIONS)
     n = np.minimum(plans["n_chips"], m.heads)
-    owned = {
-        "qkv": (m.embedding, 1),
-        "o": (m.heads, m.head_size),
-        "ffn_in": (m.embedding, 1),
-        "ffn_out": (m.ffn, 1),
-    }
     values = {name: np.zeros(len(plans)) for name in PRUNING}
     for chips in np.unique(n[n > 1]).tolist():
         here = n == chips
-        for name, (total, unit) in owned.items():
-            each = tuple(unit * units for units in sorted({total // chips, -(-total // chips)}))
+        shards = balanced(m, np.array([chips]), totals(m))
+        own, hidden = shards.units["embedding_columns"], shards.units["ffn_columns"]
+        owned = {"qkv": own, "o": shards.heads * m.head_size, "ffn_in": own, "ffn_out": hidden}
+        for name, columns in owned.items():
             codes = EVERY_DECISION[f"prune_{name}"].code(plans[f"prune_{name}"][here])
+            each = tuple(np.unique(columns).tolist())
             values[f"prune_{name}"][here] = _roundest(each)[codes]
     return plans.changed(n_chips=n, **values)
 

@@ -66,7 +66,7 @@ def other_values(key: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         return [word for word in WORDS.get(name, ()) if word != value]
     if isinstance(value, int):
-        return [value + 1, max(1, value - 1), 2 * value, max(1, value // 2)]
+        return [value + 1, max(1, value - 1), 2 * value, max(1, value * 3 // 4), max(1, value // 2)]
     return [value * 1.3, value * 0.6, value + 0.1, value + 7.0]
 
 

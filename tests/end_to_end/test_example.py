@@ -9,7 +9,7 @@ import pytest
 from tests.commands import Command, plan_of, said
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example"
-FILES = sorted(path.name for path in EXAMPLE.iterdir())
+FILES = sorted(path.name for path in EXAMPLE.glob("*.toml"))
 SEARCH = ("search", "--workload", "example/model.toml", "--platform", "example/platform.toml")
 
 
