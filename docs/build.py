@@ -18,9 +18,10 @@ from worked_numbers import table
 
 from costmodel import Accounting, load_platform, load_workload
 from costmodel.parameters import KINDS, built_in_names, load
-from dse.console import front_lines, recommendation, shown_value
+from dse.console import front_lines, recommendation
 from dse.export import title
 from dse.objectives import objectives_named
+from dse.reference import shown_value
 from dse.search import Job, search
 from dse.tables import front_table
 from dse.validation import validate

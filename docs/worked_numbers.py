@@ -42,7 +42,7 @@ from costmodel.program import AROUND, HALVES, Step
 from costmodel.stages import Stage, stage
 from costmodel.strategies import canonical, column_wise, head_wise
 from costmodel.workload import Model
-from dse.console import shown_value
+from dse.reference import shown_value
 from dse.validation import cats_forms as cats_forms
 from dse.validation import validate
 from dse.validation.date2025 import CHIPS as POWERS_OF_TWO

@@ -18,8 +18,8 @@ from costmodel.parameters import KINDS, Kind, Record, built_in_names, load, read
 from costmodel.plan import DECISIONS
 from costmodel.strategies import STRATEGIES
 from costmodel.workload import Model
-from dse.console import listing, objective_entries, record_report, shown_choices
 from dse.engines import ENGINES
+from dse.reference import listing, objective_entries, record_report, shown_choices
 from search_spaces import built_in_spaces, load_space
 
 

@@ -1,13 +1,12 @@
-"""The command line: the only place that prints. Heavy imports happen inside the commands."""
+"""The command line. Heavy imports happen inside the commands."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -29,13 +28,9 @@ from dse.options import (
     settings_of,
     whole_number,
 )
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
+from dse.terminal import complain, show, show_json
 
 DEBUG_VARIABLE = "DSE_DEBUG"
-MAX_MESSAGE_CHARS = 600
 # Root of the errors that typer raises for a command line it cannot parse; it has no public name there.
 CommandLineError: type[Any] = typer.BadParameter.__mro__[2]
 
@@ -46,21 +41,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-def show(renderable: RenderableType) -> None:
-    """Print something for people; wide enough that nothing is cut when piped."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
-    if not console.is_terminal:
-        console.width = 240
-    console.print(renderable)
-
-
-def show_json(data: object) -> None:
-    """Print JSON for programs."""
-    print(json.dumps(data, indent=2, allow_nan=False))
 
 
 @app.command()
@@ -277,7 +257,7 @@ def validate(
     every: Annotated[bool, typer.Option("--all", help="Show rows that others sum up, too.")] = False,
 ) -> None:
     """Set the model beside published and simulated numbers; exit code 1 when a row is off."""
-    from dse.console import validation_report
+    from dse.reference import validation_report
     from dse.validation import notes
     from dse.validation import validate as rows_of
 
@@ -298,7 +278,7 @@ def list_names(
 ) -> None:
     """List what is built in."""
     from dse.catalogue import entries
-    from dse.console import listing
+    from dse.reference import listing
 
     show(listing(entries(what)))
 
@@ -362,14 +342,6 @@ def options(
     ] = False,
 ) -> None:
     """Decide how to run a Transformer on a handful of linked low-power microcontrollers."""
-
-
-def complain(message: str, hint: str = "") -> None:
-    """Print an error in one line, and the hint in a second."""
-    shortened = message if len(message) <= MAX_MESSAGE_CHARS else message[:MAX_MESSAGE_CHARS] + "..."
-    print(f"error: {' '.join(shortened.split())}", file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)
 
 
 def main() -> None:

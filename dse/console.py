@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +13,16 @@ from rich.text import Text
 
 from costmodel import costs
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
-from costmodel.parameters import Record
-from costmodel.plan import Number, plan_of
+from costmodel.plan import plan_of
 from dse.document import Deployment, PredictedCosts, Violation
 from dse.export import title
-from dse.objectives import OBJECTIVES
 from dse.search import SearchResult
 from dse.tables import exceeded, levers
-from dse.validation import Row
+from dse.terminal import plain_table
 from dse.winners import winners_sentence
 from dse.words import plan_of_row, plan_words, whole_words
 
 SHOWN_FRONT_ROWS = 9
-SHOWN_UNITS = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%"), "cycles": (1e-3, "kcycles")}
-WHOLE_UNITS = ("chips", "entries", "B")
 CAUSES = {
     "compute": "compute",
     "root": "root (residual, norm)",
@@ -48,16 +44,6 @@ def mj(joules: float) -> str:
 def size(n_bytes: float) -> str:
     """Bytes in kB or MB."""
     return f"{n_bytes / 1e6:.2f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.1f} kB"
-
-
-def plain_table(*columns: str, right: Iterable[int] = ()) -> Table:
-    """A table without boxes that stays legible when piped."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    numbers = set(right)
-    for i, column in enumerate(columns):
-        numeric = i in numbers
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
-    return table
 
 
 def shown_rows(front: pd.DataFrame) -> list[int]:
@@ -308,14 +294,6 @@ def memory_lines(document: Deployment) -> list[str]:
     ]
 
 
-def shown_choices(values: tuple[Number, ...]) -> str:
-    """Choices of a decision, a run of whole numbers as its ends."""
-    low, high = values[0], values[-1]
-    whole = isinstance(low, int) and isinstance(high, int)
-    run = whole and values == tuple(range(int(low), int(high) + 1)) and len(values) > 2
-    return f"{low} to {high}" if run else ", ".join(map(str, values))
-
-
 def accounting_line(document: Deployment, other: PredictedCosts) -> str:
     """Say what steady-state accounting makes of the hidden one, and why."""
     c = document.costs
@@ -339,97 +317,3 @@ def assumptions_line(rests_on: Sequence[str]) -> str:
         f"These costs rest on {assumed} assumed and {fitted} fitted parameters "
         "(dse evaluate --json lists them under rests_on; dse show NAME gives each with its source)."
     )
-
-
-def validation_report(rows: Sequence[Row], notes: Sequence[str], *, every: bool) -> RenderableType:
-    """Reference against model, row by row, and how many rows are calibration.
-
-    Parameters
-    ----------
-    notes : sequence of str
-        What a reader should know beside the rows.
-    every : bool
-        Whether to show rows that another one sums up.
-    """
-    table = plain_table(
-        "case", "published", "model", "error", "within", "status", "fitted", "source", right=range(1, 5)
-    )
-    for row in rows:
-        if row.detail and not every and row.status == "ok":
-            continue
-        exact = row.tolerance == 0
-        table.add_row(
-            row.quantity,
-            shown_value(row.published, row.unit),
-            shown_value(row.model, row.unit),
-            ("" if row.error == 0 else "differs") if exact else f"{row.error:+.1%}",
-            "exact" if exact else f"{row.tolerance:.0%}",
-            Text(row.status, style="green" if row.status == "ok" else "bold red"),
-            "yes" if row.fitted else "no",
-            row.source,
-        )
-    fitted = [row for row in rows if row.fitted]
-    held = [row for row in rows if not row.fitted]
-
-    def good(some: Sequence[Row]) -> str:
-        return f"{sum(row.status == 'ok' for row in some)} of {len(some)} ok"
-
-    return Group(
-        "DATE 2025: one block, prefetches hidden, kernel set date2025; simulated shards: pulp-gvsoc; CATS: "
-        "nrf52840-mixer, of whose times only ratios are published: absolute seconds carry about 40 %.",
-        ""
-        if every
-        else "dse validate --all shows rows that are summed up here, --json where in its source each stands.",
-        "",
-        table,
-        "",
-        f"rows that took part in a fit (calibration): {good(fitted)}; "
-        f"rows that did not (validation): {good(held)}",
-        "",
-        *notes,
-    )
-
-
-def shown_value(value: float | str, unit: str) -> str:
-    """A published or model value in the unit that people see."""
-    if isinstance(value, str):
-        return value
-    scale, name = SHOWN_UNITS.get(unit, (1.0, unit))
-    number = f"{value * scale:.0f}" if unit in WHOLE_UNITS else f"{value * scale:.4g}"
-    return f"{number} {name}"
-
-
-def record_report(record: Record) -> RenderableType:
-    """A parameter file: every value with its source."""
-    table = plain_table("parameter", "value", "status", "source", "where", "reason", right=[1])
-    for key, entry in record.values():
-        unit = f" {entry.unit}" if entry.unit else ""
-        bounds = (
-            f" ({entry.low:g} to {entry.high:g})" if entry.low is not None and entry.high is not None else ""
-        )
-        colour = {"assumed": "yellow", "fitted": "yellow"}.get(entry.status)
-        table.add_row(
-            key, f"{entry.value}{unit}{bounds}", Text(entry.status, style=colour or ""), entry.source,
-            entry.where,
-            entry.reason or "",
-        )  # fmt: skip
-    description = str(record.data.get("description", ""))
-    names = [f"{k} = {v}" for k, v in record.data.items() if isinstance(v, str) and k != "description"]
-    return Group(Text(f"{record.kind} {record.name}", style="bold"), description, *names, "", table)
-
-
-def listing(entries: dict[str, str]) -> Table:
-    """Names with a line about each."""
-    table = plain_table("name", "what it is")
-    for name, text in entries.items():
-        table.add_row(name, text)
-    return table
-
-
-def objective_entries() -> dict[str, str]:
-    """Objectives with unit and direction."""
-    return {
-        o.name: f"{o.description}{f' [{o.shown_unit}]' if o.shown_unit else ''}"
-        f"{', more is better' if o.maximise else ''}"
-        for o in OBJECTIVES.values()
-    }

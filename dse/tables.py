@@ -7,6 +7,7 @@ import pandas as pd
 
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.plan import DECISIONS
+from costmodel.strategies import STRATEGIES
 from dse.deployment import regime_name
 from dse.objectives import OBJECTIVES
 from dse.search import SearchResult
@@ -16,7 +17,8 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     """Every plan evaluated, in order: decisions, costs, regime, what limits it, what it exceeds."""
     costs, plans = result.costs, result.plans
     table: dict[str, object] = {"strategy": plans.strategies}
-    table |= {name: plans[name] for name in result.job.space.decisions}
+    known = [STRATEGIES[strategy].decisions for strategy in plans.names]
+    table |= {name: plans[name] for name in DECISIONS if any(name in decisions for decisions in known)}
     table |= {o.column: o.of(costs) for o in OBJECTIVES.values() if o.name not in DECISIONS}
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}
     table |= {f"energy_{c}_j": costs.energy_by_cause_j[c] for c in ENERGY_CAUSES}

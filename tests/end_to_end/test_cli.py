@@ -287,3 +287,36 @@ def test_version_and_help(dse: Command) -> None:
     ):
         assert command in said(dse("--help"))
         assert "--help" in said(dse(command, "--help"))
+
+
+def test_a_radio_run_is_read_back_exported_drawn_and_costed_again(dse: Command, tmp_path: Path) -> None:
+    on = ("--workload", "cats-block", "--platform", "nrf52840-mixer")
+    text = said(dse("search", *on, "--set", "n_chips=1,4,16", "--set", "prune=0,0.9", "--out", "run"))
+    assert "exact front" in text
+    assert "missing weights (least)" in text
+    trials = pd.read_csv(tmp_path / "run" / "trials.csv")
+    assert set(trials["strategy"]) == {
+        "head_wise",
+        "column_wise",
+    }  # one chip is no strategy's but the first's
+    said(dse("export", "run", "--pick", "min-latency", "--out", "mine.json"))
+    assert "exactly" in said(dse("evaluate", "--plan", "mine.json"))
+    said(dse("plot", "run", "--x", "missing_weights", "--y", "latency"))
+    plan = plan_of(tmp_path / "mine.json")
+    assert plan["decisions"]["strategy"] == "column_wise"
+    leg = plan["synchronisations"][0]["legs"][0]
+    assert leg["round"]["rounds"] == 1
+    assert len(leg["messages"]) == len(plan["chips"])
+    assert set(plan["chips"][0]["kept_columns"]) == {"qkv", "o", "ffn_in", "ffn_out"}
+
+
+def test_scopes_of_half_a_block_are_costed(dse: Command) -> None:
+    on = ("--workload", "cats-block", "--platform", "nrf52840-mixer", "--set", "strategy=column_wise")
+    costs = {
+        scope: json.loads(said(dse("evaluate", *on, "--set", "n_chips=8", "--scope", scope, "--json")))[
+            "costs"
+        ]
+        for scope in ("attention", "mlp", "block")
+    }
+    halves = costs["attention"]["latency_s"] + costs["mlp"]["latency_s"]
+    assert halves == pytest.approx(costs["block"]["latency_s"])

@@ -12,10 +12,9 @@ from dse.console import (
     recommendation,
     request_words,
     search_report,
-    shown_choices,
-    validation_report,
 )
 from dse.deployment import deployment
+from dse.reference import shown_choices, validation_report
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table
 from dse.validation import validate
