@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -95,34 +96,67 @@ def l3_wait_s(
     return np.asarray(first + (n_blocks - 1) * other + np.max(late, axis=0))
 
 
-def held_bytes(parts: list[Part]) -> Any:
+def held_bytes(parts: Iterable[Part]) -> Any:
     """Bytes of all weights of some parts, by class of chips."""
     return sum((size for part in parts for size in part.weights.values()), 0.0)
 
 
-def placed(
-    workload: Workload,
-    platform: Platform,
-    program: Program,
-    halves: list[Part],
-    around: list[Part],
-    besides: Array,
-) -> Placement:
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The parts of a program that an accounting counts.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        In order of execution.
+    classes : (c, n) float
+        Zeros, to give every class of chips an entry.
+    """
+
+    parts: tuple[Part, ...]
+    classes: Array
+
+    @staticmethod
+    def of(workload: Workload, program: Program, accounting: Accounting) -> Counted:
+        """Choose the parts."""
+        names = (*accounting.halves, *(AROUND if accounting.counts_head(workload) else ()))
+        parts = tuple(part for part in program.parts if part.name in names)
+        return Counted(parts=parts, classes=np.zeros(program.chips.shape))
+
+    @property
+    def halves(self) -> tuple[Part, ...]:
+        """Parts of a block."""
+        return tuple(part for part in self.parts if part.name in HALVES)
+
+    @property
+    def around(self) -> tuple[Part, ...]:
+        """Parts beside the blocks."""
+        return tuple(part for part in self.parts if part.name in AROUND)
+
+    @property
+    def activation_peak_bytes(self) -> Array:
+        """Most activation bytes alive at once, (c, n)."""
+        return np.asarray(np.max([part.activation_peak_bytes + self.classes for part in self.parts], axis=0))
+
+    @property
+    def cache_token_bytes(self) -> Array:
+        """Bytes of one token's keys and values in a block, (c, n)."""
+        return np.asarray(sum((part.cache_token_bytes for part in self.halves), self.classes))
+
+
+def placed(workload: Workload, platform: Platform, counted: Counted, besides: Array) -> Placement:
     """Place every chip's weights, KV cache, activations and what is held besides in its memories."""
-    rows = workload.rows
-    classes: Any = np.zeros(program.chips.shape)
-    token_bytes: Any = sum((part.cache_token_bytes for part in halves), classes)
-    embedding, head = ([part for part in around if part.name == name] for name in AROUND)
+    rows, token_bytes = workload.rows, counted.cache_token_bytes
+    embedding, head = ([part for part in counted.around if part.name == name] for name in AROUND)
     return place(
         platform.mcu,
-        weights=held_bytes(halves) + classes,
+        weights=held_bytes(counted.halves) + counted.classes,
         cache=token_bytes * workload.cached_tokens,
         cache_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
         stored=token_bytes * (rows if workload.writes_cache else 0),
-        activations=np.max([part.activation_peak_bytes + classes for part in (*halves, *around)], axis=0)
-        + besides,
-        head=held_bytes(head) + classes,
-        embedding=held_bytes(embedding) + classes,
+        activations=counted.activation_peak_bytes + besides,
+        head=held_bytes(head) + counted.classes,
+        embedding=held_bytes(embedding) + counted.classes,
         n_blocks=workload.model.layers,
         passes=-(-rows // platform.kernels.row_tile),
     )
@@ -134,6 +168,7 @@ class Costing:
 
     plans: Plans
     program: Program
+    counted: Counted
     placement: Placement
     block: Stage
     costs: Costs
@@ -146,19 +181,18 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     program = strategy_named(strategy).program(workload, platform, plans)
     n, chips = program.n_chips, program.chips
     n_blocks = accounting.blocks(workload)
-    halves = [program.part(half) for half in accounting.halves]
-    around = [program.part(one) for one in AROUND] if accounting.counts_head(workload) else []
+    counted = Counted.of(workload, program, accounting)
 
-    block = stage(platform, program, [step for part in halves for step in part.steps])
-    head = stage(platform, program, [step for part in around for step in part.steps])
+    block = stage(platform, program, [step for part in counted.halves for step in part.steps])
+    head = stage(platform, program, [step for part in counted.around for step in part.steps])
     total = block.plus(head, times=n_blocks)
 
     there = n > 1
     besides = total.buffer_bytes + platform.link.reserve.ram_bytes * there
-    placement = placed(workload, platform, program, halves, around, besides)
+    placement = placed(workload, platform, counted, besides)
     bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
     off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=0)
-    lookup = sum((part.looked_up_bytes for part in around), 0.0) * off_chip
+    lookup = sum((part.looked_up_bytes for part in counted.around), 0.0) * off_chip
     steady = accounting.prefetch == "steady"
     l3_s = lookup / bandwidth + l3_wait_s(placement, bandwidth, block, head, n_blocks, steady=steady)
     traffic = n_blocks * placement.block_traffic + placement.head_traffic
@@ -176,19 +210,16 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         "l2": l2_bytes * mcu.l2.energy_j_per_byte,
         "link": platform.link.energy_j(total.traffic),
     }
-    code_bytes = platform.link.reserve.flash_bytes * there
+    code_bytes = {"flash": platform.link.reserve.flash_bytes * there}
     demands = {
-        name: Demand(asked=np.max(held, axis=0) + extra, limit=level.usable_bytes, unit="B")
-        for name, level, held, extra in (
-            (mcu.l2_name, mcu.l2, placement.l2, 0.0),
-            ("L3", mcu.l3, placement.l3, 0.0),
-            ("flash", mcu.flash, placement.flash, code_bytes),
+        name: Demand(
+            asked=np.max(held, axis=0) + code_bytes.get(name, 0.0), limit=level.usable_bytes, unit="B"
         )
-        if level is not None
+        for name, (level, held) in placement.levels(mcu).items()
     }
     for name, limit in platform.link.limits.items():
         demands[name] = Demand(asked=total.demands[name], limit=limit, unit=name)
-    missing = {point: share for part in halves for point, share in part.missing.items()}
+    missing = {point: share for part in counted.halves for point, share in part.missing.items()}
     costs = Costs(
         latency_by_cause_s=latency,
         energy_by_cause_j=energy,
@@ -210,7 +241,9 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=0) / bandwidth,
         demands=demands,
     )
-    return Costing(plans=plans, program=program, placement=placement, block=block, costs=costs)
+    return Costing(
+        plans=plans, program=program, counted=counted, placement=placement, block=block, costs=costs
+    )
 
 
 def evaluate(
@@ -283,11 +316,7 @@ def inspect(workload: Workload, platform: Platform, plan: Plan, accounting: Acco
     found = costing(workload, platform, plans, accounting)
     plan, program = plans.row(0), found.program
     synchronisations = []
-    for part in program.parts:
-        if part.name not in (accounting.halves if part.name in HALVES else AROUND):
-            continue
-        if part.name in AROUND and not accounting.counts_head(workload):
-            continue
+    for part in found.counted.parts:
         for step in part.steps:
             if step.exchange is not None:
                 legs = collective(step.exchange, platform.link).legs(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.hardware import Mcu
+from costmodel.hardware import FlashMemory, Mcu, MemoryLevel
 
 Array = NDArray[np.floating[Any]]
 
@@ -66,6 +66,11 @@ class Placement:
     def head_traffic(self) -> Array:
         """L3 bytes of the LM head."""
         return self.head_exposed + self.head_prefetched
+
+    def levels(self, mcu: Mcu) -> dict[str, tuple[MemoryLevel | FlashMemory, Array]]:
+        """Give the memory levels that an MCU has, each with its footprint."""
+        levels = {mcu.l2_name: (mcu.l2, self.l2), "L3": (mcu.l3, self.l3), "flash": (mcu.flash, self.flash)}
+        return {name: (level, held) for name, (level, held) in levels.items() if level is not None}
 
 
 def place(

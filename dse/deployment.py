@@ -17,7 +17,6 @@ from costmodel.hardware import Platform, platform_of
 from costmodel.memory import Regime
 from costmodel.parameters import KINDS, Record, hash_of, validate
 from costmodel.plan import Plan, plan_of
-from costmodel.program import AROUND
 from costmodel.strategies import strategy_named
 from costmodel.workload import Workload, workload_of
 from dse import __version__
@@ -102,7 +101,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
         costs=predicted(found.costing.costs, 0),
-        chips=_chips(workload, platform, found, accounting),
+        chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform),
         inputs=[
@@ -112,18 +111,13 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     )
 
 
-def _chips(
-    workload: Workload, platform: Platform, found: Inspection, accounting: Accounting
-) -> list[ChipShare]:
+def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[ChipShare]:
     """Shares chip by chip: classes unrolled in order."""
     program, place = found.costing.program, found.costing.placement
-    counted = [program.part(name) for name in accounting.halves]
-    around = [program.part(name) for name in AROUND] if accounting.counts_head(workload) else []
-    block_matrices = {name for part in counted for name in part.weights}
-    head_matrices = {name for part in around for name in part.weights}
-    classes: Any = np.zeros(program.chips.shape)
-    peaks = np.max([part.activation_peak_bytes + classes for part in (*counted, *around)], axis=0)
-    token_bytes: Any = sum((part.cache_token_bytes for part in counted), classes)
+    counted = found.costing.counted
+    block_matrices = {name for part in counted.halves for name in part.weights}
+    head_matrices = {name for part in counted.around for name in part.weights}
+    peaks, token_bytes = counted.activation_peak_bytes, counted.cache_token_bytes
     of_chip = np.repeat(np.arange(len(program.chips)), program.chips[:, 0])
     mcu = platform.mcu
     on_chip = mcu.l2_name if mcu.flash is None else "flash"
@@ -155,15 +149,7 @@ def _chips(
                 kv_cache_bytes=float(token_bytes[k, 0] * workload.cached_tokens * workload.model.layers),
                 activation_peak_bytes=float(peaks[k, 0]),
                 prefetch_buffer_bytes=float(max(place.block_prefetched[k, 0], place.head_prefetched[k, 0])),
-                footprint_bytes={
-                    name: float(held[k, 0])
-                    for name, level, held in (
-                        (mcu.l2_name, mcu.l2, place.l2),
-                        ("L3", mcu.l3, place.l3),
-                        ("flash", mcu.flash, place.flash),
-                    )
-                    if level is not None
-                },
+                footprint_bytes={name: float(held[k, 0]) for name, (_, held) in place.levels(mcu).items()},
             )
         )
     return result
