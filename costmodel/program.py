@@ -100,7 +100,8 @@ class Program:
     Attributes
     ----------
     first, chips : (c, ...) int
-        First chip of each class, and chips in it; 0 for a class that a plan does not have.
+        First chip of each class, and chips in it; 0 for a class that a plan does not have. Such a
+        class repeats the entries of a real one, so that a largest entry is that of some chip.
     parts : tuple of Part
         All four, in order of execution; which of them count is not the strategy's business.
 

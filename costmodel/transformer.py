@@ -10,6 +10,9 @@ from costmodel.program import MatrixSlice
 from costmodel.shards import Extent
 from costmodel.workload import Model, Workload
 
+CANDIDATE_BYTES = 8.0  # a chip's best token of greedy decoding: index and score, 4 B each
+TOKEN_BYTES = 4.0  # the token decided on
+
 
 def product(
     workload: Workload,
@@ -139,8 +142,16 @@ def weight_bytes(work: Iterable[Operator]) -> dict[str, Any]:
     return {operator.name: operator.weight_bytes for operator in work if operator.kind is Kind.MATMUL}
 
 
+def table_bytes(model: Model, vocabulary_rows: Ints) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Bytes of some rows of the embedding and of the LM head, by name; one table when they are tied."""
+    size = vocabulary_rows * model.embedding * model.weight_bytes
+    if model.tied_embedding:
+        return {}, {"embedding and head": size}
+    return {"embedding": size}, {"head": size}
+
+
 def tables(model: Model, vocabulary_rows: Extent) -> tuple[MatrixSlice, ...]:
-    """Some rows of the embedding and of the LM head; one table when they are tied."""
+    """Some rows of the embedding and of the LM head, as slices."""
     whole = Extent(first=0, count=model.embedding)
-    names = ("embedding and head",) if model.tied_embedding else ("embedding", "head")
+    names = [name for held in table_bytes(model, vocabulary_rows.count) for name in held]
     return tuple(MatrixSlice.of(model, name, rows=whole, columns=vocabulary_rows) for name in names)

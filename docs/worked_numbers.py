@@ -28,6 +28,7 @@ from costmodel import (
 )
 from costmodel import effective_rates as effective_rates  # for the templates, like all "as" of the same name
 from costmodel import operator_laws as operator_laws
+from costmodel import transformer as transformer
 from costmodel.accuracy import weights_of
 from costmodel.collectives import gather
 from costmodel.collectives.trees import Hierarchy, hierarchy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,16 @@ from costmodel.media import Traffic
 from costmodel.program import Exchange, PerPlan
 
 
-def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
-    """Reduce to the root and broadcast: hops x one message each way."""
+def delivery(
+    medium: Any, exchange: Exchange, chips: Any, leg_s: Callable[[trees.Hierarchy, PerPlan], Any]
+) -> Delivery:
+    """Reduce to the root and broadcast; `leg_s` gives the seconds of a leg with some payload."""
     n = np.sum(chips, axis=0)
     shape = trees.hierarchy(n, exchange.group_size)
 
     def leg(name: str, payload: PerPlan) -> Leg:
         traffic = Traffic.wired(wire_bytes=(n - 1) * medium.wire_bytes(payload), messages=n - 1)
-        seconds = shape.hops * medium.message_s(payload)
+        seconds = leg_s(shape, payload)
         return Leg(name=name, seconds=seconds, bound_s=seconds, traffic=traffic)
 
     return Delivery(
@@ -29,6 +32,15 @@ def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
         forward_hops=shape.relay_hops,
         forwards=shape.relays,
     )
+
+
+def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
+    """Reduce to the root and broadcast: hops x one message each way."""
+
+    def leg_s(shape: trees.Hierarchy, payload: PerPlan) -> Any:
+        return shape.hops * medium.message_s(payload)
+
+    return delivery(medium, exchange, chips, leg_s)
 
 
 def legs(_medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:

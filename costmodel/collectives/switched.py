@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.collectives import trees
+from costmodel.collectives import hierarchy, trees
 from costmodel.collectives.collective import Delivery, Leg, Message, Messages, by_chip
 from costmodel.media import Traffic
 from costmodel.program import Exchange, PerPlan
@@ -18,21 +18,11 @@ from costmodel.program import Exchange, PerPlan
 
 def reduce_broadcast_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
     """Reduce to the root and broadcast over a hierarchy: a latency a level, and members' bytes in a row."""
-    n = np.sum(chips, axis=0)
-    shape = trees.hierarchy(n, exchange.group_size)
 
-    def leg(name: str, payload: PerPlan) -> Leg:
-        seconds = shape.depth * medium.message_latency_s + shape.hops * medium.port_s(payload)
-        traffic = Traffic.wired(wire_bytes=(n - 1) * medium.wire_bytes(payload), messages=n - 1)
-        return Leg(name=name, seconds=seconds, bound_s=seconds, traffic=traffic)
+    def leg_s(shape: trees.Hierarchy, payload: PerPlan) -> Any:
+        return shape.depth * medium.message_latency_s + shape.hops * medium.port_s(payload)
 
-    return Delivery(
-        legs=(leg("reduce", exchange.sent_bytes), leg("broadcast", exchange.returned_bytes)),
-        merge_hops=shape.hops,
-        merges=n - 1,
-        forward_hops=shape.relay_hops,
-        forwards=shape.relays,
-    )
+    return hierarchy.delivery(medium, exchange, chips, leg_s)
 
 
 def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:

@@ -27,7 +27,6 @@ from costmodel.workload import Model, Workload
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
 PRUNING = tuple(f"prune_{name}" for name in GATHERS)
-CANDIDATE_BYTES = 8.0  # a chip's best token of greedy decoding: index and score, 4 B each
 DECISIONS = ("n_chips", *PRUNING)
 RATIO_GRIDS = (10, 20, 50, 100, 200, 500, 1000)  # from round ratios to any
 
@@ -169,15 +168,16 @@ def around(workload: Workload, shards: Shards) -> tuple[Part, Part]:
     the last token; each chip's best token is gathered.
     """
     m, s = workload.model, workload.rows
-    rows, n = shards.units["vocabulary_rows"], shards.total(shards.n_chips * 0 + 1)
-    table = rows * m.embedding * m.weight_bytes
-    whole = s * m.embedding * m.activation_bytes
+    rows, n = shards.units["vocabulary_rows"], np.sum(shards.n_chips, axis=0)
+    embedding_table, head_table = transformer.table_bytes(m, rows)
+    found = Exchange(kind="gather", sent_bytes=np.ceil(s * m.embedding * m.activation_bytes / n))
     last = shards.units["embedding_columns"] * m.activation_bytes
     logits = (transformer.norm(workload, m.embedding, rows=1), *transformer.logits(workload, rows))
+    best = Exchange(kind="gather", sent_bytes=transformer.CANDIDATE_BYTES)
     embedding = Part(
         name="embedding",
-        steps=(Step(name="embedding", exchange=Exchange(kind="gather", sent_bytes=np.ceil(whole / n))),),
-        weights={} if m.tied_embedding else {"embedding": table},
+        steps=(Step(name="embedding", exchange=found),),
+        weights=embedding_table,
         activation_peak_bytes=0.0,
         looked_up_bytes=s * m.embedding * m.weight_bytes,
     )
@@ -185,9 +185,9 @@ def around(workload: Workload, shards: Shards) -> tuple[Part, Part]:
         name="head",
         steps=(
             Step(name="last token", exchange=Exchange(kind="gather", sent_bytes=last)),
-            Step(name="head", work=logits, exchange=Exchange(kind="gather", sent_bytes=CANDIDATE_BYTES)),
+            Step(name="head", work=logits, exchange=best),
         ),
-        weights={"embedding and head" if m.tied_embedding else "head": table},
+        weights=head_table,
         activation_peak_bytes=(m.embedding + rows) * m.activation_bytes,
     )
     return embedding, head

@@ -7,6 +7,8 @@ the residual and normalises; the result is broadcast down.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from costmodel import transformer
@@ -19,8 +21,6 @@ from costmodel.strategies.strategy import Strategy
 from costmodel.workload import Model, Workload
 
 HELD_SUM_BITS = 32  # a partial sum that a leader adds to
-CANDIDATE_BYTES = 8.0  # a chip's best token of greedy decoding: index and score, 4 B each
-TOKEN_BYTES = 4.0  # the token decided on
 
 
 def attention(workload: Workload, heads: Ints, kv_heads: Ints) -> tuple[Operator, ...]:
@@ -82,7 +82,7 @@ def half(workload: Workload, plans: Plans, name: str, work: tuple[Operator, ...]
     )
 
 
-def embedding(workload: Workload, plans: Plans, table: PerChip) -> Part:
+def embedding(workload: Workload, plans: Plans, table: Mapping[str, PerChip]) -> Part:
     """Look the tokens' rows up.
 
     The chip that owns a token's row puts it into a sum to which all others add nothing, so the
@@ -101,25 +101,25 @@ def embedding(workload: Workload, plans: Plans, table: PerChip) -> Part:
     return Part(
         name="embedding",
         steps=(Step(name="embedding", exchange=exchange),),
-        weights={} if m.tied_embedding else {"embedding": table},
+        weights=table,
         activation_peak_bytes=0.0,
         looked_up_bytes=s * m.embedding * m.weight_bytes,
     )
 
 
-def head(workload: Workload, plans: Plans, vocabulary_rows: Ints, table: PerChip) -> Part:
+def head(workload: Workload, plans: Plans, vocabulary_rows: Ints, table: Mapping[str, PerChip]) -> Part:
     """LM head of the last token; each chip's best token goes up the hierarchy, the winner comes down."""
     m = workload.model
     exchange = Exchange(
         kind="reduce_broadcast",
-        sent_bytes=CANDIDATE_BYTES,
-        returned_bytes=TOKEN_BYTES,
+        sent_bytes=transformer.CANDIDATE_BYTES,
+        returned_bytes=transformer.TOKEN_BYTES,
         group_size=plans["group_size"],
     )
     return Part(
         name="head",
         steps=(Step(name="head", work=transformer.logits(workload, vocabulary_rows), exchange=exchange),),
-        weights={"embedding and head" if m.tied_embedding else "head": table},
+        weights=table,
         activation_peak_bytes=(m.embedding + vocabulary_rows) * m.activation_bytes,
     )
 
@@ -159,7 +159,7 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
     }
     peaks = activation_peaks(workload, plans, shards, platform.kernels.row_tile)
     rows = shards.units["vocabulary_rows"]
-    table = rows * m.embedding * m.weight_bytes
+    embedding_table, head_table = transformer.table_bytes(m, rows)
     halves = {
         name: Part(
             name=name,
@@ -175,7 +175,11 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
     return Program(
         first=shards.first,
         chips=shards.n_chips,
-        parts=(embedding(workload, plans, table), *halves.values(), head(workload, plans, rows, table)),
+        parts=(
+            embedding(workload, plans, embedding_table),
+            *halves.values(),
+            head(workload, plans, rows, head_table),
+        ),
     )
 
 

@@ -21,7 +21,6 @@ from costmodel.workload import Model, Workload
 
 DECISIONS = ("n_chips", "group_size")
 HELD_SUM_BYTES = 4.0  # an element of a partial sum before it is narrowed
-CANDIDATE_BYTES = 8.0  # a chip's best token: index and score, 4 B each
 
 
 def totals(model: Model) -> dict[str, int]:
@@ -96,21 +95,21 @@ def around(workload: Workload, plans: Plans, shards: Shards) -> tuple[Part, Part
     """Embedding and LM head; each chip has some vocabulary rows, and all get what the others found."""
     m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     rows = shards.units["vocabulary_rows"]
-    table = rows * m.embedding * m.weight_bytes
-    found = Exchange(kind="gather", sent_bytes=s * m.embedding * a / plans["n_chips"])
+    embedding_table, head_table = transformer.table_bytes(m, rows)
+    found = Exchange(kind="gather", sent_bytes=np.ceil(s * m.embedding * a / plans["n_chips"]))
     embedding = Part(
         name="embedding",
         steps=(Step(name="embedding", exchange=found),),
-        weights={} if m.tied_embedding else {"embedding": table},
+        weights=embedding_table,
         activation_peak_bytes=0.0,
         looked_up_bytes=s * m.embedding * m.weight_bytes,
     )
     work = (transformer.norm(workload, m.embedding, rows=1), *transformer.logits(workload, rows))
-    best = Exchange(kind="gather", sent_bytes=CANDIDATE_BYTES)
+    best = Exchange(kind="gather", sent_bytes=transformer.CANDIDATE_BYTES)
     head = Part(
         name="head",
         steps=(Step(name="head", work=work, exchange=best),),
-        weights={"embedding and head" if m.tied_embedding else "head": table},
+        weights=head_table,
         activation_peak_bytes=(m.embedding + rows) * a,
     )
     return embedding, head
