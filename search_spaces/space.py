@@ -107,7 +107,8 @@ class SearchSpace:
         """Give the space with other choices for one decision (or those that a shorthand stands for)."""
         meant = [one for one in SHORTHANDS.get(name, (name,)) if one in self.decisions]
         if not meant:
-            names = (*self.decisions, *SHORTHANDS)
+            shorthands = (one for one in SHORTHANDS if set(SHORTHANDS[one]) & set(self.decisions))
+            names = (*self.decisions, *shorthands)
             raise UsageError(f"unknown decision {cut(name)}; {nearest(name, names)}")
         chosen = dict.fromkeys(meant, tuple(dict.fromkeys(values)))
         changed = {

@@ -39,7 +39,7 @@ COMMANDS = [
     ("search --space all --set prune=0.9,1.1", "prune_qkv 1.1 must be 0 to 1"),
     ("search --space all --set prune=nan", "prune_qkv nan must be 0 to 1"),
     ("search --space all --set prune_o=0.12345", "prune_o 0.12345 must be a multiple of 0.001"),
-    ("search --set prune=0.5", "unknown decision 'prune'"),
+    ("search --set prune=0.5", "unknown decision 'prune'; there are: n_chips"),
     ("search --space all --set strategy=row_wise", "'row_wise' is not in the space"),
     ("evaluate --set strategy=column_wise --set n_chips=8 --set prune=1.5", "prune_qkv 1.5 must be 0 to 1"),
     ("evaluate --set n_chips=8 --set prune=half", "prune_qkv = 'half' must be a number"),
