@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -22,6 +24,17 @@ CHIPS = tuple(range(1, 17))
 FEATURES = (128, 192, 256, 320, 384, 448, 512)
 RATIOS = (0.0, 0.5, 0.9)
 RED = "#c03d3e"
+
+
+def flat_plan(n_chips: int) -> Plan:
+    """Give the head-wise plan in which all chips send to the root."""
+    return Plan(strategy="head_wise", n_chips=n_chips, group_size=max(n_chips, 2))
+
+
+PLANS: dict[str, Callable[[int], Plan]] = {
+    **{f"p {ratio:g}": partial(column_plan, prune=ratio) for ratio in RATIOS},
+    "flat head-wise": flat_plan,
+}
 COLOURS = dict(zip(RATIOS, (BLUE, GREEN, ORANGE), strict=True))
 
 
@@ -42,17 +55,11 @@ def resources_table() -> pd.DataFrame:
                 "paper_attention_flash_bytes": flash,
                 "paper_communication_bytes": communication,
             }
-            plan = None
-            if scheme.startswith("p "):
-                plan = column_plan(n, float(scheme.removeprefix("p ")))
-            elif scheme == "flat head-wise":
-                plan = Plan(strategy="head_wise", n_chips=n, group_size=max(n, 2))
-            if plan is not None:
-                found = inspect(workload, platform, plan, Accounting(scope="block"))
-                parts = [found.costing.program.part(half) for half in HALVES]
+            if scheme in PLANS:
+                found = inspect(workload, platform, PLANS[scheme](n), Accounting(scope="block"))
                 costs = found.costing.costs
                 row |= {
-                    "activation_bytes": max(float(np.max(part.activation_peak_bytes)) for part in parts),
+                    "activation_bytes": float(np.max(found.costing.counted.activation_peak_bytes)),
                     "ram_bytes": float(costs.l2_footprint_bytes[0]),
                     "flash_bytes": float(costs.flash_footprint_bytes[0]),
                     "link_bytes": float(costs.link_bytes[0]),

@@ -44,8 +44,8 @@ def standings(result: SearchResult) -> list[Standing]:
             Standing(
                 strategy=strategy,
                 on_front=len(front),
-                least_chips=int(chips[front].min(initial=0 if not len(front) else 10**9)),
-                most_chips=int(chips[front].max(initial=0)),
+                least_chips=int(min(chips[front], default=0)),
+                most_chips=int(max(chips[front], default=0)),
                 fastest=int(fit[np.argmin(latency[fit])]) if len(fit) else None,
             )
         )
