@@ -5,55 +5,26 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_workload
+from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate
 from costmodel.compute import shard_s
 from costmodel.evaluate import held_bytes
 from costmodel.media import Mixer
 from costmodel.operators import HEAD_PRODUCTS, Kind, Operator
 from costmodel.plan import MAX_CHIPS
-from costmodel.program import HALVES, Part, Program
+from costmodel.program import HALVES, Part
 from costmodel.strategies import canonical_plan, column_wise
+from tests.columns import BLOCK, GATHERS, ONE_BLOCK, SERIES, VIT, WIDE_VIT, each, plan, program, sent_columns
 from tests.strategies import (
     KERNEL_SETS,
     RADIO,
     ROUNDING,
     accountings,
     any_platforms,
-    costed,
     drawn_plans,
     workloads,
 )
 
-GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
-BLOCK = load_workload("cats-block")
-SERIES, VIT, WIDE_VIT = (load_workload(f"cats-{name}") for name in ("timeseries", "vit", "vit-768"))
-ONE_BLOCK = Accounting(scope="block")
 PLATFORMS = {**KERNEL_SETS, "nrf52840-cmsis": RADIO}
-
-
-def plan(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
-    pruned = {f"prune_{name}": ratios.get(name, ratio) for name in GATHERS}
-    return Plan(strategy="column_wise", n_chips=n_chips, group_size=2, **pruned)
-
-
-def program(workload: Workload, *plans: Plan) -> Program:
-    return costed(workload, RADIO, Plans.of(plans)).program
-
-
-def each(value: object, found: Program) -> np.ndarray:
-    """One entry a chip, of a program of one plan."""
-    return np.repeat((value + np.zeros(found.chips.shape))[:, 0], found.chips[:, 0])
-
-
-def sent_columns(workload: Workload, found: Program) -> dict[str, list[int]]:
-    """Columns that each chip sends, by gather of a block, of a program of one plan."""
-    column = workload.rows * workload.model.activation_bytes
-    return {
-        step.name: [round(x) for x in each(step.exchange.sent_bytes / column, found)]
-        for half in HALVES
-        for step in found.part(half).steps
-        if step.exchange is not None
-    }
 
 
 def work_of(part: Part) -> list[Operator]:

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_platform, load_workload
+from costmodel import Plan, Plans, Platform, Workload, evaluate, load_platform
 from costmodel.evaluate import Inspection, held_bytes, inspect
 from costmodel.plan import DECISIONS, MAX_CHIPS
-from costmodel.program import HALVES, Program
+from costmodel.program import HALVES
 from costmodel.strategies import canonical, canonical_plan, column_wise
 from costmodel.strategies.column_wise import kept
+from tests.columns import BLOCK, GATHERS, ONE_BLOCK, SERIES, VIT, WIDE_VIT, each, plan, program, sent_columns
 from tests.strategies import (
     RADIO,
     any_platforms,
@@ -19,37 +20,6 @@ from tests.strategies import (
     drawn_plans,
     workloads,
 )
-
-GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
-BLOCK = load_workload("cats-block")
-SERIES, VIT, WIDE_VIT = (load_workload(f"cats-{name}") for name in ("timeseries", "vit", "vit-768"))
-ONE_BLOCK = Accounting(scope="block")
-
-
-def plan(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
-    pruned = {f"prune_{name}": ratios.get(name, ratio) for name in GATHERS}
-    return Plan(strategy="column_wise", n_chips=n_chips, group_size=2, **pruned)
-
-
-def program(workload: Workload, *plans: Plan) -> Program:
-    return costed(workload, RADIO, Plans.of(plans)).program
-
-
-def each(value: object, found: Program) -> np.ndarray:
-    """One entry a chip, of a program of one plan."""
-    return np.repeat((value + np.zeros(found.chips.shape))[:, 0], found.chips[:, 0])
-
-
-def sent_columns(workload: Workload, found: Program) -> dict[str, list[int]]:
-    """Columns that each chip sends, by gather of a block, of a program of one plan."""
-    column = workload.rows * workload.model.activation_bytes
-    return {
-        step.name: [round(x) for x in each(step.exchange.sent_bytes / column, found)]
-        for half in HALVES
-        for step in found.part(half).steps
-        if step.exchange is not None
-    }
-
 
 # What a chip sends
 

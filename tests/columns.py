@@ -1,0 +1,37 @@
+"""Column-wise plans on the CATS workloads, and what their programs say of each chip."""
+
+import numpy as np
+
+from costmodel import Accounting, Plan, Plans, Workload, load_workload
+from costmodel.program import HALVES, Program
+from tests.strategies import RADIO, costed
+
+GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
+BLOCK = load_workload("cats-block")
+SERIES, VIT, WIDE_VIT = (load_workload(f"cats-{name}") for name in ("timeseries", "vit", "vit-768"))
+ONE_BLOCK = Accounting(scope="block")
+
+
+def plan(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
+    pruned = {f"prune_{name}": ratios.get(name, ratio) for name in GATHERS}
+    return Plan(strategy="column_wise", n_chips=n_chips, group_size=2, **pruned)
+
+
+def program(workload: Workload, *plans: Plan) -> Program:
+    return costed(workload, RADIO, Plans.of(plans)).program
+
+
+def each(value: object, found: Program) -> np.ndarray:
+    """One entry a chip, of a program of one plan."""
+    return np.repeat((value + np.zeros(found.chips.shape))[:, 0], found.chips[:, 0])
+
+
+def sent_columns(workload: Workload, found: Program) -> dict[str, list[int]]:
+    """Columns that each chip sends, by gather of a block, of a program of one plan."""
+    column = workload.rows * workload.model.activation_bytes
+    return {
+        step.name: [round(x) for x in each(step.exchange.sent_bytes / column, found)]
+        for half in HALVES
+        for step in found.part(half).steps
+        if step.exchange is not None
+    }
