@@ -1,7 +1,8 @@
 """Write the generated parts of the documentation: numbers in templates, tables, the front of the demo.
 
 Run: ``make docs``. A test compares what lies here with what this would write. In a template,
-``{{expression ; format}}`` stands for the value of an expression over the names of `worked_numbers`.
+``{{expression ; format}}`` stands for the value of an expression over the names of
+`worked_numbers`, `worked_columns` and `uncertain_values`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import uncertain_values
+import worked_columns
 import worked_numbers
 from rich.console import Console
 from worked_numbers import table
@@ -38,6 +41,7 @@ paper's rows (`make fit`). The laws of `pulp-gvsoc` come with the simulation; tw
 overheads of a tile and of a step, were fitted there on these shards.
 """
 DEMO_BEGINS, DEMO_ENDS = "<!-- demo: written by make docs -->", "<!-- end of demo -->"
+NAMES = {**vars(worked_numbers), **vars(worked_columns), **vars(uncertain_values)}
 NOTE = "<!-- written by docs/build.py: make docs -->\n\n"
 
 
@@ -47,7 +51,7 @@ def filled(template: str) -> str:
     def value(place: re.Match[str]) -> str:
         expression, _, form = place[1].partition(" ; ")
         try:
-            return format(eval(expression, vars(worked_numbers)), form)
+            return format(eval(expression, NAMES), form)
         except Exception as error:
             raise ValueError(f"{{{{{place[1]}}}}}: {error!r}") from error
 

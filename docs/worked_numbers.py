@@ -6,8 +6,7 @@ kernel set date2025, in groups of 4 with 8-bit sums: one block, in steady state.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import ceil as ceil
 from typing import Any, NamedTuple
@@ -29,23 +28,17 @@ from costmodel import (
 from costmodel import effective_rates as effective_rates  # for the templates, like all "as" of the same name
 from costmodel import operator_laws as operator_laws
 from costmodel import transformer as transformer
-from costmodel.accuracy import weights_of
-from costmodel.collectives import gather
 from costmodel.collectives.trees import Hierarchy, hierarchy
 from costmodel.evaluate import Costing, costing
-from costmodel.hardware import platform_of
-from costmodel.media import RoundDesign, medium_of
+from costmodel.media import medium_of
 from costmodel.memory import Regime
 from costmodel.operators import Kind, Operator
-from costmodel.parameters import Record, Sourced, built_in_names, load
-from costmodel.plan import MAX_CHIPS, plan_of
+from costmodel.parameters import load
+from costmodel.plan import MAX_CHIPS
 from costmodel.program import AROUND, HALVES, Step
 from costmodel.stages import Stage, stage
-from costmodel.strategies import canonical, column_wise, head_wise
-from costmodel.workload import Model
-from dse.reference import shown_value
+from costmodel.strategies import canonical, head_wise
 from dse.validation import cats_forms as cats_forms
-from dse.validation import validate
 from dse.validation.date2025 import CHIPS as POWERS_OF_TWO
 
 BLOCK, BLOCK_HIDDEN = Accounting(scope="block"), Accounting(scope="block", prefetch="hidden")
@@ -80,7 +73,6 @@ n, f, R = MCU.n_cores, MCU.clock_hz, RATES.row_tile
 M_2, B_3 = MCU.l2.usable_bytes, MCU.l3.bandwidth_bytes_per_s
 
 MS, US, MJ, UJ, MW = 1e3, 1e6, 1e3, 1e6, 1e3  # milli or micro: seconds, joules and watts times this
-CHANGES = ["model latency, %", "model energy, %", "block latency, %"]
 
 
 def most(values: Any) -> float:
@@ -327,193 +319,3 @@ def prefetch_table(*n_chips: int) -> str:
             [str(chips), *(f"{s * MS:.3f} ms" for s in (hidden, steady)), *(f"{s:.1f}" for s in speedups)]
         )
     return table(["chips", "block, hidden", "block, steady", "speed-up, hidden", "speed-up, steady"], rows)
-
-
-def shown(entry: Sourced) -> list[str]:
-    """Show value and unit of an entry, its range, and its status."""
-    value = str(entry.value).lower() if isinstance(entry.value, bool) else str(entry.value)
-    span = "none stated" if entry.low is None else f"{entry.low:g} .. {entry.high:g}"
-    return [f"{value} {entry.unit}" if entry.unit else value, span, entry.status]
-
-
-def uncertain(record: Record) -> Iterator[tuple[str, Sourced]]:
-    """Give the assumed and fitted values of a record by key."""
-    return ((key, entry) for key, entry in record.values() if entry.status in ("assumed", "fitted"))
-
-
-def uncertain_values(status: str) -> int:
-    """Count the values of the platform that have a status."""
-    return sum(entry.status == status for record in SIRACUSA.records for _, entry in uncertain(record))
-
-
-def platform_with(record: Record, key: str, value: float) -> Platform:
-    """Give the platform with another value in one of its records."""
-    data = copy.deepcopy(record.data)
-    *path, last = key.split(".")
-    entries = data
-    for part in path:
-        entries = entries[part]
-    entries[last]["value"] = value
-    changed = replace(record, data=data)
-    return platform_of(tuple(changed if r is record else r for r in SIRACUSA.records))
-
-
-def costs_of_eight(platform: Platform) -> np.ndarray:
-    """Give what `CHANGES` are of: the model in steady state, a block with prefetches hidden."""
-    whole, block = costs(8, MODEL, TINY, platform), costs(8, BLOCK_HIDDEN, TINY, platform)
-    return np.concatenate([whole.latency_s, whole.energy_j, block.latency_s])
-
-
-def sensitivity(record: Record, key: str, entry: Sourced) -> list[str]:
-    """Say by how many percent each cost of 8 chips changes when a value goes to its low and high end."""
-    if entry.low is None or entry.high is None:
-        return ["-"] * len(CHANGES)
-    ends = (int(end) if entry.unit is None else end for end in (entry.low, entry.high))
-    low, high = (
-        100 * (costs_of_eight(platform_with(record, key, end)) / costs_of_eight(SIRACUSA) - 1) for end in ends
-    )
-    return [f"{a:+z.1f} .. {b:+z.1f}" for a, b in zip(low, high, strict=True)]
-
-
-def platform_table() -> str:
-    """List the platform's uncertain values with what hangs on each."""
-    return table(
-        ["parameter", "value", "low .. high", "status", *CHANGES, "reason"],
-        [
-            [
-                f"`{record.kind}/{record.name}` `{key}`",
-                *shown(entry),
-                *sensitivity(record, key, entry),
-                entry.reason or "",
-            ]
-            for record in SIRACUSA.records
-            for key, entry in uncertain(record)
-        ],
-    )
-
-
-def model_table() -> str:
-    """List the models' uncertain values, equal ones in one row."""
-    models: dict[tuple[str, ...], list[str]] = {}
-    for name in built_in_names("model"):
-        for key, entry in uncertain(load("model", name)):
-            models.setdefault((key, *shown(entry), entry.reason or ""), []).append(name)
-    order = list(Model.model_fields)
-    rows = sorted(models.items(), key=lambda row: (order.index(row[0][0].split(".")[0]), row[0][0], row[1]))
-    return table(
-        ["key", "value", "low .. high", "status", "models", "reason"],
-        [
-            [f"`{key}`", value, span, status, ", ".join(names), reason]
-            for (key, value, span, status, reason), names in rows
-        ],
-    )
-
-
-def calibration_table() -> str:
-    """Set the paper's rows that took part in the fit beside the model's."""
-    rows = [row for row in validate() if row.fitted and row.source.startswith("bochem2025")]
-    return table(
-        ["quantity", "published", "model", "error", "source"],
-        [
-            [
-                row.quantity,
-                shown_value(row.published, row.unit),
-                shown_value(row.model, row.unit),
-                f"{row.error:+.1%}",
-                f"`{row.source}`",
-            ]
-            for row in rows
-        ],
-    )
-
-
-def columns(
-    n_chips: int,
-    prune: float = 0.0,
-    accounting: Accounting = BLOCK,
-    workload: Workload = CATS,
-    platform: Platform = RADIO,
-) -> Costing:
-    """Cost one column-wise plan that is pruned alike at all gathers, and keep what costs are made of."""
-    plans = Plans.of([plan_of({"strategy": "column_wise", "n_chips": n_chips, "prune": prune})])
-    return costing(workload, platform, canonical(workload, platform, plans), accounting)
-
-
-def points(n_chips: int, prune: float = 0.0) -> dict[str, column_wise.GatherPoint]:
-    """Give the four gathers of a block of a column-wise plan."""
-    model = CATS.model
-    shares = shards.balanced(model, np.array([n_chips]), column_wise.totals(model))
-    return column_wise.gather_points(model, shares, columns(n_chips, prune).plans)
-
-
-def message(n_chips: int, prune: float = 0.0, workload: Workload = CATS, platform: Platform = RADIO) -> Any:
-    """Payload of each chip in the gather before Q, K and V, by class of chips."""
-    program = columns(n_chips, prune, BLOCK, workload, platform).program
-    return program.part("attention").steps[0].exchange.sent_bytes
-
-
-def held(
-    n_chips: int, prune: float = 0.0, accounting: Accounting = BLOCK, workload: Workload = CATS
-) -> float:
-    """Weight bytes of the fullest chip of a column-wise plan."""
-    program = columns(n_chips, prune, accounting, workload).program
-    return most(sum(size for half in accounting.halves for size in program.part(half).weights.values()))
-
-
-def column_peak(n_chips: int, prune: float = 0.0, workload: Workload = CATS) -> float:
-    """Activation bytes alive at once in a block of a column-wise plan."""
-    program = columns(n_chips, prune, BLOCK, workload).program
-    return max(most(program.part(half).activation_peak_bytes) for half in HALVES)
-
-
-def canonical_ratio(n_chips: int, prune: float) -> float:
-    """Pruning ratio that stands for all that leave the same columns before Q, K and V."""
-    return float(columns(n_chips, prune).plans["prune_qkv"][0])
-
-
-def importances(name: str) -> str:
-    """List how much the weights behind each gather matter: of the encoder family, or of a model."""
-    workload = MOBILEBERT if name == "encoder" else load_workload(name)
-    return ", ".join(f"{weight:.2g}" for weight in weights_of(workload.importance, workload.model).values())
-
-
-def missing(n_chips: int, prune: float) -> str:
-    """List the share of the weights behind each gather that no chip stores."""
-    program = columns(n_chips, prune).program
-    shares = (share for half in HALVES for share in program.part(half).missing.values())
-    return ", ".join(f"{most(share):.3f}" for share in shares)
-
-
-def ring_s(n_chips: int, platform: Platform = SIRACUSA) -> float:
-    """Seconds of a gather of the input's columns round a ring."""
-    slots = gather.ring_slots(n_chips, full_duplex=platform.link.duplex == "full")
-    return float(slots * platform.link.message_s(most(message(n_chips, 0.0, TINY, platform))))
-
-
-def tree_s(n_chips: int, platform: Platform = SIRACUSA) -> float:
-    """Seconds of the same gather over a binary tree."""
-    sizes = np.full((1, 1), most(message(n_chips, 0.0, TINY, platform)))
-    up_s, _, levels = gather.tree_up(platform.link, sizes, np.array([[n_chips]]))
-    return most(up_s + levels * platform.link.message_s(n_chips * sizes[0]))
-
-
-def faster(n_chips: int) -> str:
-    """Name the way that the gather takes."""
-    return "ring" if ring_s(n_chips) <= tree_s(n_chips) else "tree"
-
-
-def design(n_chips: int, prune: float = 0.0) -> RoundDesign:
-    """Give the round that carries the gather before Q, K and V."""
-    size = MIXER.message_header_bytes + most(message(n_chips, prune))
-    return MIXER.design(np.array([[size]]), np.array([[n_chips]]))
-
-
-def mixer_round(message_bytes: float) -> RoundDesign:
-    """Give the round of four equal messages, header included."""
-    return MIXER.design(np.array([[float(message_bytes)]]), np.array([[4]]))
-
-
-def expected_s(n_chips: int, prune: float = 0.0) -> float:
-    """Seconds after which that round is expected to stop."""
-    found = design(n_chips, prune)
-    return most(found.rounds * MIXER.slots_used(found) * found.slot_s)
