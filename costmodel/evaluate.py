@@ -27,6 +27,7 @@ Scope = Literal["model", "block", "attention", "mlp"]
 Prefetch = Literal["steady", "hidden"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFETCHES: tuple[Prefetch, ...] = get_args(Prefetch)
+OF_CHIPS = (0, 1)  # axes of roles and classes, where what a chip has in memory is counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +88,13 @@ def l3_wait_s(
     load = (placement.block_prefetched + placement.block_stored) / bandwidth * float(steady)
     exposed = placement.block_exposed / bandwidth
     before_first = np.where(head_s > 0, head_s, block_s)
-    first = np.max(exposed + np.maximum(load - before_first, 0.0), axis=0)
-    other = np.max(exposed + np.maximum(load - block_s, 0.0), axis=0)
+    first = np.max(exposed + np.maximum(load - before_first, 0.0), axis=OF_CHIPS)
+    other = np.max(exposed + np.maximum(load - block_s, 0.0), axis=OF_CHIPS)
     resident = placement.regime == Regime.RESIDENT
     before_head = np.where(resident, n_blocks, 1) * block_s
     head_load = placement.head_prefetched / bandwidth
     late = placement.head_exposed / bandwidth + np.maximum(head_load - before_head, 0.0)
-    return np.asarray(first + (n_blocks - 1) * other + np.max(late, axis=0))
+    return np.asarray(first + (n_blocks - 1) * other + np.max(late, axis=OF_CHIPS))
 
 
 def held_bytes(parts: Iterable[Part]) -> Any:
@@ -109,19 +110,19 @@ class Counted:
     ----------
     parts : tuple of Part
         In order of execution.
-    classes : (c, n) float
-        Zeros, to give every class of chips an entry.
+    program : Program
+        Where they are from.
     """
 
     parts: tuple[Part, ...]
-    classes: Array
+    program: Program
 
     @staticmethod
     def of(workload: Workload, program: Program, accounting: Accounting) -> Counted:
         """Choose the parts."""
         names = (*accounting.halves, *(AROUND if accounting.counts_head(workload) else ()))
         parts = tuple(part for part in program.parts if part.name in names)
-        return Counted(parts=parts, classes=np.zeros(program.chips.shape))
+        return Counted(parts=parts, program=program)
 
     @property
     def halves(self) -> tuple[Part, ...]:
@@ -134,9 +135,38 @@ class Counted:
         return tuple(part for part in self.parts if part.name in AROUND)
 
     @property
+    def classes(self) -> Array:
+        """Zeros, to give every class of chips an entry, (c, n)."""
+        return np.zeros(self.program.chips.shape)
+
+    @property
     def activation_peak_bytes(self) -> Array:
-        """Most activation bytes alive at once, (c, n)."""
-        return np.asarray(np.max([part.activation_peak_bytes + self.classes for part in self.parts], axis=0))
+        """Most activation bytes alive at once, by role and class, (r, c, n).
+
+        A role that a class does not have repeats the entries of one that it has.
+        """
+        chips = self.program.chips
+        member = np.max([part.activation_peak_bytes + self.classes for part in self.parts], axis=0)
+        if self.program.group_size is None:
+            return np.asarray(member[None])
+        several = self.program.n_chips > 1
+        leader, root = member, member
+        for part in self.parts:
+            for step in part.steps:
+                if step.exchange is not None:
+                    merging = part.activation_peak_bytes + step.exchange.merge_bytes * several
+                    leader = np.maximum(leader, merging)
+                    root = np.maximum(root, merging + step.exchange.root_bytes)
+        roots, leaders, members = self.program.roles
+        least = np.where(
+            (members > 0) | ((chips == 0) & several), member, np.where(leaders > 0, leader, root)
+        )
+        return np.stack(
+            [
+                np.where(count > 0, peak, least)
+                for count, peak in ((roots, root), (leaders, leader), (members, member))
+            ]
+        )
 
     @property
     def cache_token_bytes(self) -> Array:
@@ -179,7 +209,7 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     (strategy,) = plans.names
     mcu = platform.mcu
     program = strategy_named(strategy).program(workload, platform, plans)
-    n, chips = program.n_chips, program.chips
+    n, chips, roles = program.n_chips, program.chips, program.roles
     n_blocks = accounting.blocks(workload)
     counted = Counted.of(workload, program, accounting)
 
@@ -191,12 +221,12 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     besides = total.buffer_bytes + platform.link.reserve.ram_bytes * there
     placement = placed(workload, platform, counted, besides)
     bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
-    off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=0)
+    off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=OF_CHIPS)
     lookup = sum((part.looked_up_bytes for part in counted.around), 0.0) * off_chip
     steady = accounting.prefetch == "steady"
     l3_s = lookup / bandwidth + l3_wait_s(placement, bandwidth, block, head, n_blocks, steady=steady)
     traffic = n_blocks * placement.block_traffic + placement.head_traffic
-    l3_bytes = np.sum(traffic * chips, axis=0) + lookup
+    l3_bytes = np.sum(np.sum(traffic * roles, axis=0), axis=0) + lookup  # in one order, whatever c is
 
     latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
     latency_s = sum(latency[cause] for cause in LATENCY_CAUSES)
@@ -213,7 +243,7 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     code_bytes = {"flash": platform.link.reserve.flash_bytes * there}
     demands = {
         name: Demand(
-            asked=np.max(held, axis=0) + code_bytes.get(name, 0.0), limit=level.usable_bytes, unit="B"
+            asked=np.max(held, axis=OF_CHIPS) + code_bytes.get(name, 0.0), limit=level.usable_bytes, unit="B"
         )
         for name, (level, held) in placement.levels(mcu).items()
     }
@@ -225,20 +255,20 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         energy_by_cause_j=energy,
         tokens=workload.rows,
         n_chips=n,
-        n_chips_with_l3=np.asarray(np.sum(chips * (placement.l3 > 0), axis=0)),
-        head_from_l3=np.any(placement.head_traffic > 0, axis=0),
+        n_chips_with_l3=np.asarray(np.sum(roles * (placement.l3 > 0), axis=OF_CHIPS)),
+        head_from_l3=np.any(placement.head_traffic > 0, axis=OF_CHIPS),
         link_bytes=total.traffic.wire_bytes,
         link_messages=total.traffic.messages,
         l3_bytes=l3_bytes,
         l2_bytes=l2_bytes,
-        l2_footprint_bytes=np.max(placement.l2, axis=0),
-        l3_footprint_bytes=np.max(placement.l3, axis=0),
-        flash_footprint_bytes=np.max(placement.flash, axis=0),
+        l2_footprint_bytes=np.max(placement.l2, axis=OF_CHIPS),
+        l3_footprint_bytes=np.max(placement.l3, axis=OF_CHIPS),
+        flash_footprint_bytes=np.max(placement.flash, axis=OF_CHIPS),
         link_bound_s=total.link_bound_s,
         missing_weights=missing_weights(workload.importance, workload.model, missing) + np.zeros(n.shape),
-        regime=np.max(placement.regime, axis=0),
+        regime=np.max(placement.regime, axis=OF_CHIPS),
         on_chip_s=block.on_chip_s,
-        prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=0) / bandwidth,
+        prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=OF_CHIPS) / bandwidth,
         demands=demands,
     )
     return Costing(

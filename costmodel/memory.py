@@ -29,7 +29,7 @@ class Regime(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Regimes and L3 traffic of every class of chips; arrays of shape (c, n), bytes.
+    """Regimes and L3 traffic by role and class of chips; arrays of shape (r, c, n), bytes.
 
     Attributes
     ----------
@@ -96,8 +96,8 @@ def place(
         Bytes of one block's weights, and of its KV cache.
     cache_read, stored : (c, n) float
         Bytes of that cache which a block reads, and bytes of new keys and values.
-    activations : (c, n) float
-        Most activation bytes alive at once.
+    activations : (r, c, n) float
+        Most activation bytes alive at once, by role too.
     head, embedding : (c, n) float
         Bytes of LM-head rows, and of embedding rows beyond them; 0 when not counted.
     n_blocks : int
@@ -117,7 +117,7 @@ def place(
             head_prefetched=none,
             l2=n_blocks * cache + activations,
             l3=none,
-            flash=n_blocks * weights + head + embedding,
+            flash=n_blocks * weights + head + embedding + none,
         )
     block = weights + cache_read
     blocks = n_blocks * (weights + cache)

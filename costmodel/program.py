@@ -7,14 +7,16 @@ classes comes first, so that both broadcast as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.operators import Operator
+from costmodel.roles import role_of, roles_of
 from costmodel.shards import Extent
 from costmodel.workload import Model
 
@@ -44,6 +46,9 @@ class Exchange:
     merge, forward, root : tuple of Operator
         Work of whoever receives, for each message; of a relay, before it sends on; of the root alone,
         between reduction and broadcast. Sizes by plan.
+    merge_bytes, root_bytes : (...)
+        RAM that whoever receives takes for merging, and that the root takes alone, beside the
+        part's activation peak.
     """
 
     kind: ExchangeKind
@@ -53,6 +58,8 @@ class Exchange:
     merge: tuple[Operator, ...] = ()
     forward: tuple[Operator, ...] = ()
     root: tuple[Operator, ...] = ()
+    merge_bytes: PerPlan = 0.0
+    root_bytes: PerPlan = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +82,7 @@ class Part:
     weights : dict of (c, ...)
         Bytes of each matrix that a chip stores.
     activation_peak_bytes : (c, ...)
-        Most activation bytes alive at once.
+        Most activation bytes alive at once on a chip that merges nothing.
     cache_token_bytes : (c, ...)
         Bytes of keys and values of one token.
     looked_up_bytes : (...)
@@ -108,7 +115,8 @@ class Program:
     Raises
     ------
     ValueError
-        Parts are missing or do no work: nothing is costed as free because it was forgotten.
+        Parts are missing or do no work: nothing is costed as free because it was forgotten. Or
+        exchanges have groups of different sizes, so that a chip would have several roles.
     """
 
     first: NDArray[np.int64]
@@ -122,6 +130,34 @@ class Program:
         for part in self.parts[1:]:
             if not any(step.work for step in part.steps) or not part.weights:
                 raise ValueError(f"part {part.name!r} of the program does no work or holds no weights")
+        sizes = list(self._group_sizes())
+        if not all(np.array_equal(size, sizes[0]) for size in sizes):
+            raise ValueError("exchanges of a program have groups of different sizes")
+
+    def _group_sizes(self) -> Iterator[PerPlan]:
+        for part in self.parts:
+            for step in part.steps:
+                if step.exchange is not None and step.exchange.group_size is not None:
+                    yield step.exchange.group_size
+
+    @property
+    def group_size(self) -> PerPlan | None:
+        """Chips that one level of the plan's hierarchy joins; none where there is no hierarchy."""
+        return next(self._group_sizes(), None)
+
+    @cached_property
+    def roles(self) -> NDArray[np.int64]:
+        """Chips of each class in each role, (r, c, ...); one role where there is no hierarchy."""
+        if self.group_size is None:
+            return self.chips[None]
+        return roles_of(self.first, self.chips, self.group_size)
+
+    def role(self, chip: int) -> int:
+        """Give the role of a chip of the one plan that there is: its place on the axis of roles."""
+        if self.group_size is None:
+            return 0
+        (n,), (group,) = self.n_chips.tolist(), np.unique(self.group_size).tolist()
+        return role_of(chip, n, int(group))
 
     @property
     def n_chips(self) -> NDArray[np.int64]:

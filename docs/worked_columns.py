@@ -55,8 +55,7 @@ def held(
 
 def column_peak(n_chips: int, prune: float = 0.0, workload: Workload = CATS) -> float:
     """Activation bytes alive at once in a block of a column-wise plan."""
-    program = columns(n_chips, prune, BLOCK, workload).program
-    return max(most(program.part(half).activation_peak_bytes) for half in HALVES)
+    return most(columns(n_chips, prune, BLOCK, workload).counted.activation_peak_bytes)
 
 
 def canonical_ratio(n_chips: int, prune: float) -> float:

@@ -36,6 +36,7 @@ from costmodel.operators import Kind, Operator
 from costmodel.parameters import load
 from costmodel.plan import MAX_CHIPS
 from costmodel.program import AROUND, HALVES, Step
+from costmodel.roles import Role
 from costmodel.stages import Stage, stage
 from costmodel.strategies import canonical, head_wise
 from dse.validation import cats_forms as cats_forms
@@ -139,11 +140,10 @@ def peak(
     accounting: Accounting = BLOCK,
     workload: Workload = TINY,
     platform: Platform = SIRACUSA,
+    role: Role = Role.ROOT,
 ) -> float:
-    """Activation bytes alive at once, of the chip with most of them."""
-    program = costed(n_chips, accounting, workload, platform).program
-    counted = (*accounting.halves, *(AROUND if accounting.counts_head(workload) else ()))
-    return max(most(program.part(name).activation_peak_bytes) for name in counted)
+    """Activation bytes alive at once, of the chip of a role with most of them."""
+    return most(costed(n_chips, accounting, workload, platform).counted.activation_peak_bytes[role])
 
 
 def block_bytes(n_chips: int) -> float:
@@ -181,12 +181,12 @@ def wider_tile() -> Platform:
     return replace(SIRACUSA, kernels=RATES.model_copy(update={"row_tile": 2 * R}))
 
 
-def head_late(n_chips: int) -> list[float]:
-    """Seconds by which each class of chips is late for the LM head."""
+def head_late(n_chips: int, class_: int) -> list[float]:
+    """Seconds by which a class of chips is late for the LM head, by role."""
     case = costed(n_chips, MODEL)
     before = np.where(case.placement.regime == Regime.RESIDENT, L, 1) * case.costs.on_chip_s
     ahead, exposed = case.placement.head_prefetched / B_3, case.placement.head_exposed / B_3
-    return (exposed + np.maximum(ahead - before, 0))[:, 0].tolist()
+    return (exposed + np.maximum(ahead - before, 0))[:, class_, 0].tolist()
 
 
 def first_resident() -> int:

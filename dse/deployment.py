@@ -112,7 +112,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
 
 
 def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[ChipShare]:
-    """Shares chip by chip: classes unrolled in order."""
+    """Shares chip by chip: classes unrolled in order, in memory each chip by its role too."""
     program, place = found.costing.program, found.costing.placement
     counted = found.costing.counted
     block_matrices = {name for part in counted.halves for name in part.weights}
@@ -123,8 +123,9 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
     on_chip = mcu.l2_name if mcu.flash is None else "flash"
     result = []
     for chip, (share, k) in enumerate(zip(found.slices, of_chip.tolist(), strict=True)):
-        resident = place.regime[k, 0] == Regime.RESIDENT
-        head_home = "L3" if place.head_traffic[k, 0] > 0 else on_chip
+        at = program.role(chip), k, 0
+        resident = place.regime[at] == Regime.RESIDENT
+        head_home = "L3" if place.head_traffic[at] > 0 else on_chip
         homes = dict.fromkeys(block_matrices, on_chip if resident else "L3") | dict.fromkeys(
             head_matrices, head_home
         )
@@ -145,11 +146,11 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
                     for one in share.matrices
                     if one.matrix in homes
                 ],
-                regime=regime_name(int(place.regime[k, 0])),
+                regime=regime_name(int(place.regime[at])),
                 kv_cache_bytes=float(token_bytes[k, 0] * workload.cached_tokens * workload.model.layers),
-                activation_peak_bytes=float(peaks[k, 0]),
-                prefetch_buffer_bytes=float(max(place.block_prefetched[k, 0], place.head_prefetched[k, 0])),
-                footprint_bytes={name: float(held[k, 0]) for name, (_, held) in place.levels(mcu).items()},
+                activation_peak_bytes=float(peaks[at]),
+                prefetch_buffer_bytes=float(max(place.block_prefetched[at], place.head_prefetched[at])),
+                footprint_bytes={name: float(held[at]) for name, (_, held) in place.levels(mcu).items()},
             )
         )
     return result

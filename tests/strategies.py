@@ -137,7 +137,7 @@ def plans() -> SearchStrategy[Plans]:
 def costed(
     workload: Workload, platform: Platform, batch: Plans, counted: Accounting | None = None
 ) -> Costing:
-    """Cost plans of one strategy, and keep program and placement, arrays of shape (c, n)."""
+    """Cost plans of one strategy, and keep program and placement, arrays of shape (c, n) or (r, c, n)."""
     return costing(workload, platform, canonical(workload, platform, batch), counted or Accounting())
 
 

@@ -78,6 +78,8 @@ def half(workload: Workload, plans: Plans, name: str, work: tuple[Operator, ...]
             merge=(accumulate(workload),),
             forward=(narrow(workload, plans),),
             root=root_work(workload),
+            merge_bytes=s * e * HELD_SUM_BITS / 8,
+            root_bytes=s * e * m.activation_bytes,
         ),
     )
 
@@ -129,15 +131,14 @@ def activation_peaks(
 ) -> tuple[PerChip, PerChip]:
     """Largest number of activation bytes alive at once in attention and in the FFN, (c, ...).
 
-    Rows are worked on `row_tile` at a time. Whole are the input, the residual (the root keeps it), a
-    leader's running sum at full width and a partial sum that arrives, and in attention the keys and
-    values of all rows; one tile has queries, scores, head outputs, or hidden columns of the FFN.
-    Every chip is given the room of a root.
+    Rows are worked on `row_tile` at a time. Whole are the input, a partial sum that leaves or arrives,
+    and in attention the keys and values of all rows; one tile has queries, scores, head outputs, or
+    hidden columns of the FFN. A leader's running sum at full width and the residual that the root
+    keeps are counted with the exchange.
     """
     m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     tile = min(s, row_tile)
-    bits = plans["partial_sum_bits"] + np.where(plans["n_chips"] > 1, HELD_SUM_BITS, 0)
-    whole = 2 * s * m.embedding * a + s * m.embedding * bits / 8
+    whole = s * m.embedding * (a + plans["partial_sum_bits"] / 8)
     keys_values = 2 * s * shards.kv_heads * m.head_size * a
     scores = tile * shards.heads * (2 * m.head_size + workload.context) * a
     columns = tile * shards.units["ffn_columns"] * (m.ffn_matrices - 1) * a

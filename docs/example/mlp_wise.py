@@ -80,14 +80,14 @@ def mlp(workload: Workload, platform: Platform, plans: Plans, shards: Shards) ->
         merge=(add,),
         forward=(narrow,),
         root=transformer.residual(workload, m.embedding),
+        merge_bytes=s * m.embedding * HELD_SUM_BYTES,
     )
     tile = min(s, platform.kernels.row_tile)
-    sums = s * m.embedding * (a + HELD_SUM_BYTES)
     return Part(
         name="mlp",
         steps=(Step(name="mlp", work=work, exchange=exchange),),
         weights=transformer.weight_bytes(work),
-        activation_peak_bytes=(2 * s * m.embedding + tile * hidden * (m.ffn_matrices - 1)) * a + sums,
+        activation_peak_bytes=(3 * s * m.embedding + tile * hidden * (m.ffn_matrices - 1)) * a,
     )
 
 

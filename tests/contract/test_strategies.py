@@ -110,6 +110,35 @@ def test_messages_one_by_one_are_those_counted(
 
 
 @EVERY
+@settings(max_examples=60)
+@given(data=st.data(), workload=workloads(), platform=any_platforms(), counted=accountings())
+def test_who_merges_has_room_to_merge_and_the_root_for_what_it_keeps(
+    name: str, data: st.DataObject, workload: Workload, platform: Platform, counted: Accounting
+) -> None:
+    (plan,) = canonical(workload, platform, data.draw(drawn_plans(name, most=1)))
+    found = inspect(workload, platform, plan, counted)
+    program, parts = found.costing.program, found.costing.counted.parts
+    of_chip = np.repeat(np.arange(len(program.chips)), program.chips[:, 0])
+    peaks = np.zeros(plan.n_chips)
+    synchronisations = iter(found.synchronisations)
+    for part in parts:
+        room = (part.activation_peak_bytes + np.zeros(program.chips.shape))[of_chip, 0]
+        peaks = np.maximum(peaks, room)
+        for exchange in (step.exchange for step in part.steps if step.exchange is not None):
+            up = next(synchronisations).legs[0]
+            merging = {chip for message in up.messages for chip in message.receivers}
+            if exchange.kind == "reduce_broadcast":
+                more = np.array([chip in merging for chip in range(plan.n_chips)]) * exchange.merge_bytes
+                more[0] += np.ravel(exchange.root_bytes)[0]
+                peaks = np.maximum(peaks, room + more)
+    asked = found.costing.counted.activation_peak_bytes
+    assert [asked[program.role(chip), k, 0] for chip, k in enumerate(of_chip.tolist())] == peaks.tolist()
+    roles = np.zeros_like(program.roles[:, :, 0])
+    np.add.at(roles, ([program.role(chip) for chip in range(plan.n_chips)], of_chip), 1)
+    assert roles.tolist() == program.roles[:, :, 0].tolist()
+
+
+@EVERY
 @settings(max_examples=40)
 @given(data=st.data(), workload=workloads(), platform=any_platforms(), counted=accountings())
 def test_a_batch_equals_its_rows(

@@ -146,7 +146,7 @@ def test_steady_latency_is_at_least_the_l3_bound(
 ) -> None:
     found = costed(workload, platform, batch, replace(counted, prefetch="steady"))
     blocks = workload.model.layers if counted.scope == "model" else 1
-    busiest = np.max(blocks * found.placement.block_traffic + found.placement.head_traffic, axis=0)
+    busiest = np.max(blocks * found.placement.block_traffic + found.placement.head_traffic, axis=(0, 1))
     bound = busiest / platform.mcu.l3.bandwidth_bytes_per_s
     assert (found.costs.latency_s >= bound * (1 - ROUNDING)).all()
 

@@ -76,7 +76,7 @@ def test_l3_traffic_is_the_sum_over_chips_and_the_rows_looked_up(
     whole = counted.scope == "model"
     blocks = model.layers if whole else 1
     traffic = np.sum(
-        (blocks * placement.block_traffic + placement.head_traffic) * found.program.chips, axis=0
+        (blocks * placement.block_traffic + placement.head_traffic) * found.program.roles, axis=(0, 1)
     )
     rows = workload.rows * model.embedding * model.weight_bytes
     looked_up = whole and counted.head and model.vocabulary > 0

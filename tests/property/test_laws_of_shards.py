@@ -155,14 +155,6 @@ def block_bytes(found: Costing, workload: Workload) -> tuple[np.ndarray, np.ndar
     return held_bytes(halves) + classes, cache
 
 
-def activation_peak(found: Costing) -> np.ndarray:
-    """Most activation bytes alive at once on each class of chips, of all parts."""
-    return np.max(
-        [part.activation_peak_bytes + np.zeros(found.program.chips.shape) for part in found.program.parts],
-        axis=0,
-    )
-
-
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_a_block_loads_each_byte_once_or_once_a_row_tile(
     workload: Workload, platform: Platform, batch: Plans
@@ -171,8 +163,8 @@ def test_a_block_loads_each_byte_once_or_once_a_row_tile(
     weights, cache = block_bytes(found, workload)
     read = cache if workload.reads_cache else 0 * cache
     tiles = -(-workload.rows // platform.kernels.row_tile)
-    spilled = np.maximum(activation_peak(found) - platform.mcu.l2.usable_bytes, 0)
-    due = [0 * weights, weights + read, weights * tiles + read + 2 * spilled]
+    spilled = np.maximum(found.counted.activation_peak_bytes - platform.mcu.l2.usable_bytes, 0)
+    due = [0 * spilled, weights + read + 0 * spilled, weights * tiles + read + 2 * spilled]
     moved = found.placement.block_exposed + found.placement.block_prefetched
     np.testing.assert_allclose(moved, np.choose(found.placement.regime, due), rtol=1e-12)
     assert (found.placement.block_prefetched[found.placement.regime != Regime.PREFETCHED] == 0).all()
@@ -192,7 +184,7 @@ def test_a_chip_that_does_not_hold_its_blocks_stores_new_keys_and_values(
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_the_lm_head_stays_or_is_loaded_once(workload: Workload, platform: Platform, batch: Plans) -> None:
     found = costed(workload, platform, batch)
-    head = held_bytes([found.program.part("head")]) + np.zeros(found.program.chips.shape)
+    head = held_bytes([found.program.part("head")]) + np.zeros(found.program.roles.shape)
     loaded = found.placement.head_traffic
     assert (np.isclose(loaded, head, rtol=1e-12, atol=0) | (loaded == 0)).all()
     off_chip = found.placement.regime != Regime.RESIDENT
@@ -205,7 +197,7 @@ def test_what_a_chip_holds_in_l2_is_no_more_than_is_usable(
 ) -> None:
     found = costed(workload, platform, batch)
     assert (found.placement.l2 <= platform.mcu.l2.usable_bytes).all()
-    assert (found.costs.l2_footprint_bytes == np.max(found.placement.l2, axis=0)).all()
+    assert (found.costs.l2_footprint_bytes == np.max(found.placement.l2, axis=(0, 1))).all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
@@ -214,7 +206,7 @@ def test_what_is_prefetched_fits_beside_the_running_block_and_its_activations(
 ) -> None:
     found = costed(workload, platform, batch)
     weights, cache = block_bytes(found, workload)
-    running = weights + (cache if workload.reads_cache else 0) + activation_peak(found)
+    running = weights + (cache if workload.reads_cache else 0) + found.counted.activation_peak_bytes
     placement, room = found.placement, platform.mcu.l2.usable_bytes
     ahead = np.maximum(placement.block_prefetched, placement.head_prefetched)
     held = np.where(placement.regime == Regime.PREFETCHED, running + ahead, 0)
@@ -229,7 +221,7 @@ def test_what_l2_does_not_hold_l3_does(workload: Workload, platform: Platform, b
     found = costed(workload, platform, batch)
     blocks = workload.model.layers * np.add(*block_bytes(found, workload))
     resident = found.placement.regime == Regime.RESIDENT
-    assert (found.placement.l2 >= np.where(resident, blocks + activation_peak(found), 0)).all()
+    assert (found.placement.l2 >= np.where(resident, blocks + found.counted.activation_peak_bytes, 0)).all()
     assert (found.placement.l3 >= np.where(resident, 0, blocks)).all()
 
 

@@ -96,9 +96,9 @@ def test_resident_blocks_leave_the_head_the_time_of_all_of_them(siracusa: Platfo
     costs = evaluate(TINY, roomy, SIXTEEN)
     assert costs.regime == Regime.RESIDENT
     placement = costed(TINY, roomy, SIXTEEN).placement
-    fullest = np.argmax(placement.head_exposed[:, 0])
-    ahead_s = placement.head_prefetched[fullest, 0] / bandwidth
-    exposed_s = placement.head_exposed[fullest, 0] / bandwidth
+    fullest = np.argmax(placement.head_exposed)
+    ahead_s = np.ravel(placement.head_prefetched)[fullest] / bandwidth
+    exposed_s = np.ravel(placement.head_exposed)[fullest] / bandwidth
     assert ahead_s > costs.on_chip_s[0]
     late_s = ahead_s - 8 * costs.on_chip_s[0]
     assert (late_s > 0) == (slower > 1)
@@ -114,9 +114,9 @@ def test_chips_of_unequal_shares_wait_for_the_latest_and_not_for_each_in_turn(
     found = costed(TINY, siracusa, plan, Accounting(scope="block"))
     costs, placement = found.costs, found.placement
     exposed, ahead = (
-        getattr(placement, f"block_{part}")[:, 0] / L3_B_PER_S for part in ("exposed", "prefetched")
+        np.ravel(getattr(placement, f"block_{part}")) / L3_B_PER_S for part in ("exposed", "prefetched")
     )
-    stored = placement.block_stored[:, 0] / L3_B_PER_S
+    stored = np.ravel(placement.block_stored) / L3_B_PER_S
     late = [e + max(a + s - costs.on_chip_s[0], 0) for e, a, s in zip(exposed, ahead, stored, strict=True)]
     assert costs.latency_by_cause_s["l3"] == pytest.approx([max(late)], rel=1e-12)
 

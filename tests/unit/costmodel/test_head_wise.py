@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from costmodel import Plan, Plans, Workload, load_workload
+from costmodel import Accounting, Plan, Plans, Platform, Workload, load_workload
 from costmodel.operators import HEAD_PRODUCTS, Kind
 from costmodel.program import AROUND, HALVES, Exchange, Program, Step
+from costmodel.roles import Role
 from costmodel.strategies import head_wise
-from tests.strategies import KERNEL_SETS
+from tests.strategies import KERNEL_SETS, costed
 
 EIGHT = Plans.of([Plan(strategy="head_wise", n_chips=8, partial_sum_bits=16)])
 
@@ -106,11 +107,26 @@ def test_matrices_of_one_of_eight_chips(tinyllama: Workload) -> None:
         ("stories42m", "prompt", 1, 8, 16 * (3 * 512 + 2 * 1376)),
     ],
 )
-def test_activation_peaks(model: str, request_kind: str, n_chips: int, bits: int, peak: int) -> None:
-    workload = load_workload(model, request_kind)
+def test_activation_peaks_of_a_root(
+    model: str, request_kind: str, n_chips: int, bits: int, peak: int, siracusa: Platform
+) -> None:
     plans = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, partial_sum_bits=bits)])
-    parts = [program(workload, plans).part(half) for half in HALVES]
-    assert max(np.max(part.activation_peak_bytes) for part in parts) == peak
+    found = costed(load_workload(model, request_kind), siracusa, plans, Accounting(scope="block"))
+    assert found.counted.activation_peak_bytes[Role.ROOT, 0] == peak
+
+
+def test_a_leader_keeps_no_residual_and_a_member_no_running_sum(
+    tinyllama: Workload, siracusa: Platform
+) -> None:
+    plans = Plans.of([Plan(strategy="head_wise", n_chips=8, group_size=4)])
+    found = costed(tinyllama, siracusa, plans, Accounting(scope="block"))
+    member = (1 + 1) * 512 + 2 * 64 + (2 * 64 + 128)
+    assert found.counted.activation_peak_bytes[:, 0, 0].tolist() == [
+        member + 5 * 512,
+        member + 4 * 512,
+        member,
+    ]
+    assert found.program.roles[:, 0, 0].tolist() == [1, 1, 6]
 
 
 def test_the_head_holds_one_token_and_the_logits_of_its_rows(tinyllama: Workload) -> None:
