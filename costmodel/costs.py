@@ -29,7 +29,10 @@ class Violation:
                 f"{self.resource} needs {self.demand / 1e3:,.1f} kB on a chip, "
                 f"{self.limit / 1e3:,.1f} kB are usable"
             )
-        return f"{self.demand:g} {self.unit}, {self.limit:g} can be had"
+        return (
+            f"the messages of one exchange take {self.demand:g} {self.unit}, as they do not fit fewer; "
+            f"{self.limit:g} can be run"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

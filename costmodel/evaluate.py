@@ -13,7 +13,7 @@ from costmodel import compute
 from costmodel.accuracy import missing_weights
 from costmodel.collectives import Messages, collective
 from costmodel.costs import LATENCY_CAUSES, Costs, Demand
-from costmodel.errors import UsageError, cut, nearest
+from costmodel.errors import PlanError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.memory import Placement, Regime, place
 from costmodel.plan import Plan, Plans
@@ -341,8 +341,16 @@ class Inspection:
 
 
 def inspect(workload: Workload, platform: Platform, plan: Plan, accounting: Accounting) -> Inspection:
-    """Write one plan out: what each chip has, who sends what to whom, where it lies, what it costs."""
+    """Write one plan out: what each chip has, who sends what to whom, where it lies, what it costs.
+
+    Raises
+    ------
+    PlanError
+        The strategy cannot use so many chips.
+    """
     plans = canonical(workload, platform, Plans.of([plan]))
+    if (most := int(plans["n_chips"][0])) != plan.n_chips:
+        raise PlanError(f"n_chips {plan.n_chips}: {plan.strategy} can use {most} on {workload.name} at most")
     found = costing(workload, platform, plans, accounting)
     plan, program = plans.row(0), found.program
     synchronisations = []

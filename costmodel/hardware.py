@@ -95,6 +95,12 @@ class Mcu(BaseModel):
         """What the on-chip memory is called: RAM where there is no other."""
         return "L2" if self.l1_bytes is not None else "RAM"
 
+    @property
+    def levels(self) -> dict[str, MemoryLevel | FlashMemory]:
+        """The memories beside L1 that there are, by name."""
+        levels = {self.l2_name: self.l2, "L3": self.l3, "flash": self.flash}
+        return {name: level for name, level in levels.items() if level is not None}
+
     @model_validator(mode="after")
     def _one_home_of_weights(self) -> Mcu:
         if self.l3 is not None and self.flash is not None:

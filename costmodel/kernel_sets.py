@@ -7,28 +7,45 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from costmodel.errors import ParameterError, cut, nearest
-from costmodel.parameters import Record, count, quantity, validate
+from costmodel.parameters import Record, count, fraction, quantity, validate
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 
 
-class EffectiveRates(BaseModel):
-    """Whole-graph rates: everything a chip does beside MACs and the root's work is inside them."""
+class Kernels(BaseModel):
+    """What kernel sets of every form say.
+
+    Attributes
+    ----------
+    mcu : str
+        The MCU that it was made for.
+    row_tile : int
+        Rows worked on at once.
+    time_uncertainty : float, optional
+        How far absolute times of a whole plan may be off, as a share of them; none when nobody has
+        said. Ratios between plans are closer.
+    """
 
     model_config = FILE
 
-    form: Literal["effective_rates"]
     description: str
     mcu: str
+    row_tile: Annotated[int, count()]
+    time_uncertainty: Annotated[float | None, fraction()] = None
+
+
+class EffectiveRates(Kernels):
+    """Whole-graph rates: everything a chip does beside MACs and the root's work is inside them."""
+
+    form: Literal["effective_rates"]
     gemv_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemv")
     gemm_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemm")
     root_cycles_per_element: Annotated[float, quantity("clock_cycle/element", allow_zero=True)] = Field(
         alias="root"
     )
-    row_tile: Annotated[int, count()]
 
 
-class OperatorRates(BaseModel):
+class OperatorRates(Kernels):
     """Rates of a chip as a whole, one a kind of operator; requantisation is inside those of products.
 
     Attributes
@@ -39,15 +56,9 @@ class OperatorRates(BaseModel):
         Probabilities times values, which some stacks compute in floating point.
     softmax, norm, activation, add : float
         Cycles per element.
-    row_tile : int
-        Rows worked on at once.
     """
 
-    model_config = FILE
-
     form: Literal["operator_rates"]
-    description: str
-    mcu: str
     gemv_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemv")
     gemm_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemm")
     value_cycles_per_mac: Annotated[float, quantity("clock_cycle/mac")] = Field(alias="values")
@@ -55,7 +66,6 @@ class OperatorRates(BaseModel):
     norm: Annotated[float, quantity("clock_cycle/element")]
     activation: Annotated[float, quantity("clock_cycle/element")]
     add: Annotated[float, quantity("clock_cycle/element")]
-    row_tile: Annotated[int, count()]
 
 
 class MatmulLaw(BaseModel):
@@ -122,15 +132,10 @@ class DmaLaw(BaseModel):
     bytes_per_cycle: Annotated[float, quantity("byte/clock_cycle")]
 
 
-class OperatorLaws(BaseModel):
+class OperatorLaws(Kernels):
     """Cycle laws per operator, with weights streamed L2 to L1 through two tile buffers."""
 
-    model_config = FILE
-
     form: Literal["operator_laws"]
-    description: str
-    mcu: str
-    row_tile: Annotated[int, count()]
     tile_bytes: Annotated[int, count(1, 10**9)]
     tile_overhead_cycles: Annotated[float, quantity("clock_cycle", allow_zero=True)] = Field(
         alias="tile_overhead"

@@ -69,8 +69,8 @@ class Placement:
 
     def levels(self, mcu: Mcu) -> dict[str, tuple[MemoryLevel | FlashMemory, Array]]:
         """Give the memory levels that an MCU has, each with its footprint."""
-        levels = {mcu.l2_name: (mcu.l2, self.l2), "L3": (mcu.l3, self.l3), "flash": (mcu.flash, self.flash)}
-        return {name: (level, held) for name, (level, held) in levels.items() if level is not None}
+        held = {mcu.l2_name: self.l2, "L3": self.l3, "flash": self.flash}
+        return {name: (level, held[name]) for name, level in mcu.levels.items()}
 
 
 def place(

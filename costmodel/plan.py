@@ -28,6 +28,8 @@ class Decision:
 
     Attributes
     ----------
+    description : str
+        What it decides, in a line.
     low, high : int or float
         Least and largest value.
     step : int or float
@@ -41,6 +43,7 @@ class Decision:
     """
 
     name: str
+    description: str
     low: Number
     high: Number
     step: Number = 1
@@ -111,9 +114,10 @@ def _decision(name: str, **attributes: Any) -> Any:
     return field(default=default, metadata={"decision": decision})
 
 
-def _ratio(name: str) -> Any:
+def _ratio(name: str, before: str) -> Any:
     """Declare a pruning ratio."""
-    return _decision(name, low=0.0, high=1.0, step=0.001, neutral=0.0, default=0.0)
+    description = f"share of its columns that a chip does not send before {before}"
+    return _decision(name, description=description, low=0.0, high=1.0, step=0.001, neutral=0.0, default=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,15 +141,35 @@ class Plan:
     """
 
     strategy: str
-    n_chips: int = _decision("n_chips", low=1, high=MAX_CHIPS, neutral=1, default=None)
-    group_size: int = _decision("group_size", low=2, high=MAX_CHIPS, neutral=2, default=4)
-    partial_sum_bits: int = _decision(
-        "partial_sum_bits", low=8, high=32, only=(8, 16, 32), neutral=8, default=8
+    n_chips: int = _decision(
+        "n_chips",
+        description="chips that the model is cut over",
+        low=1,
+        high=MAX_CHIPS,
+        neutral=1,
+        default=None,
     )
-    prune_qkv: float = _ratio("prune_qkv")
-    prune_o: float = _ratio("prune_o")
-    prune_ffn_in: float = _ratio("prune_ffn_in")
-    prune_ffn_out: float = _ratio("prune_ffn_out")
+    group_size: int = _decision(
+        "group_size",
+        description="chips that one level of a hierarchical reduction joins",
+        low=2,
+        high=MAX_CHIPS,
+        neutral=2,
+        default=4,
+    )
+    partial_sum_bits: int = _decision(
+        "partial_sum_bits",
+        description="width of the partial sums that travel",
+        low=8,
+        high=32,
+        only=(8, 16, 32),
+        neutral=8,
+        default=8,
+    )
+    prune_qkv: float = _ratio("prune_qkv", "Q, K and V")
+    prune_o: float = _ratio("prune_o", "O")
+    prune_ffn_in: float = _ratio("prune_ffn_in", "the FFN's first matrices")
+    prune_ffn_out: float = _ratio("prune_ffn_out", "the FFN's last matrix")
 
     def __post_init__(self) -> None:
         for name, decision in DECISIONS.items():

@@ -15,7 +15,7 @@ from costmodel.importance import importance_of
 from costmodel.kernel_sets import FORMS, kernel_set
 from costmodel.media import MEDIA, medium_of
 from costmodel.parameters import KINDS, Kind, Record, built_in_names, load, read_toml, validate
-from costmodel.plan import DECISIONS
+from costmodel.plan import DECISIONS, SHORTHANDS, Decision
 from costmodel.strategies import STRATEGIES
 from costmodel.workload import Model
 from dse.engines import ENGINES
@@ -27,11 +27,23 @@ def _files(kind: Kind) -> dict[str, str]:
     return {name: str(load(kind, name).data.get("description", "")) for name in built_in_names(kind)}
 
 
+def _allowed(decision: Decision) -> str:
+    """Say which values a decision may have."""
+    if decision.only:
+        return ", ".join(str(value) for value in decision.only)
+    step = "" if decision.whole else f" in steps of {decision.step:g}"
+    return f"{decision.low:g} to {decision.high:g}{step}"
+
+
 LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "workloads": lambda: _files("model"),
     "platforms": lambda: _files("platform"),
     "spaces": lambda: {name: load_space(name).description for name in built_in_spaces()},
     "strategies": lambda: {name: strategy.description for name, strategy in STRATEGIES.items()},
+    "decisions": lambda: (
+        {name: f"{one.description}, {_allowed(one)}" for name, one in DECISIONS.items()}
+        | {name: "all of " + ", ".join(meant) for name, meant in SHORTHANDS.items()}
+    ),
     "objectives": objective_entries,
     "engines": lambda: {name: entry.description for name, entry in ENGINES.items()},
     "kernels": lambda: _files("kernels"),
@@ -72,6 +84,7 @@ def describe(name: str) -> Iterator[RenderableType]:
         ("objective", objective_entries()),
         ("engine", LISTINGS["engines"]()),
         ("strategy", LISTINGS["strategies"]()),
+        ("decision", LISTINGS["decisions"]()),
     ):
         if name in table:
             found = True

@@ -25,6 +25,7 @@ from dse.options import (
     WorkloadOption,
     accounting_of,
     choices_of,
+    plan_decided,
     settings_of,
     whole_number,
 )
@@ -40,6 +41,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # else "[default: ...]" is taken for markup and not shown
 )
 
 
@@ -90,7 +92,7 @@ def search(
     from dse.objectives import constraints, objectives_named
     from dse.progress import run
     from dse.search import Job
-    from search_spaces import load_space
+    from search_spaces import default_space, load_space
 
     started = time.perf_counter()
     if engine != "auto" and engine not in ENGINES:
@@ -100,7 +102,7 @@ def search(
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed {seed} must be 0 to {2**32 - 1}")
     on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
-    searched = load_space(space if space is not None else "cats" if on.link.shared else "head_wise")
+    searched = load_space(space if space is not None else default_space(on))
     for name, value in settings_of(settings or []).items():
         if name == "strategy":
             searched = searched.with_strategies(value.split(","))
@@ -150,7 +152,11 @@ def evaluate(
     head: HeadOption = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Decision (repeatable): strategy=column_wise, n_chips=8, prune=0.9."),
+        typer.Option(
+            "--set",
+            help="Decision (repeatable): n_chips=8, prune=0.9, strategy=head_wise. "
+            "[default: strategy column_wise by radio, else head_wise]",
+        ),
     ] = None,
     plan: Annotated[
         Path | None, typer.Option(help="Cost the plan of this file, with the parameters it carries.")
@@ -162,11 +168,10 @@ def evaluate(
 
     from costmodel.errors import UsageError
     from costmodel.hardware import load_platform
-    from costmodel.plan import plan_of
-    from costmodel.strategies import DEFAULT
     from costmodel.workload import load_workload
     from dse.console import evaluation_report
     from dse.deployment import check_unchanged, deployment, read_deployment
+    from search_spaces import default_space, load_space
 
     if plan is not None:
         others = (workload, platform, request, tokens, kernels, scope, prefetch, head, settings or None)
@@ -177,7 +182,8 @@ def evaluate(
         stored = None
         job = load_workload(DEFAULT_WORKLOAD if workload is None else workload, request, tokens)
         on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
-        decided = plan_of({"strategy": DEFAULT, **settings_of(settings or [])})
+        strategy, *_ = load_space(default_space(on)).choices
+        decided = plan_decided(settings_of(settings or []), strategy)
         accounting = accounting_of(scope, prefetch, head)
     document = deployment(job, on, decided, accounting)
     if plan is not None and stored is not None:
@@ -273,7 +279,11 @@ def validate(
 @app.command(name="list")
 def list_names(
     what: Annotated[
-        str, typer.Argument(help="workloads, platforms, spaces, objectives, engines, kernels, mcus or links.")
+        str,
+        typer.Argument(
+            help="workloads, platforms, spaces, strategies, decisions, objectives, engines, kernels, mcus, "
+            "links or importances."
+        ),
     ],
 ) -> None:
     """List what is built in."""

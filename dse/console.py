@@ -14,36 +14,17 @@ from rich.text import Text
 from costmodel import costs
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.plan import plan_of
+from dse.digits import digits, joules, seconds, size
 from dse.document import Deployment, PredictedCosts, Violation
 from dse.export import title
 from dse.search import SearchResult
 from dse.tables import exceeded, levers
 from dse.terminal import plain_table
 from dse.winners import winners_sentence
-from dse.words import plan_of_row, plan_words, whole_words
+from dse.words import CAUSES, plan_of_row, plan_words, whole_words
 
 SHOWN_FRONT_ROWS = 9
-CAUSES = {
-    "compute": "compute",
-    "root": "root (residual, norm)",
-    "link": "link",
-    "l3": "off-chip memory (L3)",
-}
-
-
-def ms(seconds: float) -> str:
-    """Milliseconds, four digits."""
-    return f"{seconds * 1e3:.4g} ms"
-
-
-def mj(joules: float) -> str:
-    """Millijoules, four digits."""
-    return f"{joules * 1e3:.4g} mJ"
-
-
-def size(n_bytes: float) -> str:
-    """Bytes in kB or MB."""
-    return f"{n_bytes / 1e6:.2f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.1f} kB"
+ROUNDING = 1e-12  # an energy that is this small a share of all is a remainder of additions
 
 
 def shown_rows(front: pd.DataFrame) -> list[int]:
@@ -170,8 +151,8 @@ def recommendation(result: SearchResult) -> str:
         return "No plan to recommend."
     plan, found = result.plans.row(index), result.costs
     whole = result.job.accounting.scope == "model"
-    rate = f", {found.throughput_tokens_per_s[index]:.4g} token/s" if whole else " a block"
-    costs_of = f"{ms(found.latency_s[index])}, {mj(found.energy_j[index])}{rate}"
+    rate = f", {digits(found.throughput_tokens_per_s[index])} token/s" if whole else " a block"
+    costs_of = f"{seconds(found.latency_s[index])}, {joules(found.energy_j[index])}{rate}"
     return f"Recommended (knee): {whole_words(plan)}: {costs_of}"
 
 
@@ -181,25 +162,27 @@ def infeasible_lines(result: SearchResult) -> list[RenderableType]:
     plan, found = result.plans.row(near), result.costs
     return [
         Text("No plan is feasible.", style="bold red"),
-        (f"Nearest: {whole_words(plan)}: {ms(found.latency_s[near])}, {mj(found.energy_j[near])}"),
+        (f"Nearest: {whole_words(plan)}: {seconds(found.latency_s[near])}, {joules(found.energy_j[near])}"),
         *(f"  {gap}" for gap in exceeded(result, near, levers(result)).split(" | ")),
     ]
 
 
-def breakdown(predicted: PredictedCosts) -> Table:
-    """Latency and energy by cause."""
+def breakdown(predicted: PredictedCosts, on_chip: str) -> Table:
+    """Latency and energy by cause, where there is any of either; `on_chip` is a memory's name."""
     table = plain_table("cause", "latency", "share", "energy", "share", right=range(1, 5))
     for cause in dict.fromkeys((*LATENCY_CAUSES, *ENERGY_CAUSES)):
         time, energy = predicted.latency_by_cause_s.get(cause), predicted.energy_by_cause_j[cause]
-        name = CAUSES.get(cause) or {"idle": "waiting chips", "l2": "on-chip memory (L2)"}[cause]
+        if not time and energy < ROUNDING * predicted.energy_j:
+            continue
+        name = CAUSES.get(cause) or {"idle": "waiting chips", "l2": f"on-chip memory ({on_chip})"}[cause]
         table.add_row(
             name,
-            "" if time is None else ms(time),
+            "" if time is None else seconds(time),
             "" if time is None else f"{time / predicted.latency_s:.0%}",
-            mj(energy),
+            joules(energy),
             f"{energy / predicted.energy_j:.0%}",
         )
-    table.add_row("total", ms(predicted.latency_s), "", mj(predicted.energy_j), "", style="bold")
+    table.add_row("total", seconds(predicted.latency_s), "", joules(predicted.energy_j), "", style="bold")
     return table
 
 
@@ -213,8 +196,8 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     """
     w, d, c, a = document.workload, document.decisions, document.costs, document.accounting
     plan = plan_of({"strategy": d.strategy, **d.values})
-    off_chip = "L3" in document.chips[0].footprint_bytes
-    rate = "" if a.scope != "model" else f"throughput {c.throughput_tokens_per_s:.4g} token/s, "
+    room = document.platform.usable_bytes
+    off_chip = "L3" in room
     lines: list[RenderableType] = [
         Text(
             f"{w.name}, {request_words(w.request, w.n_tokens)}, on {document.platform.name}",
@@ -222,14 +205,16 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         ),
         (
             f"{whole_words(plan)}; "
-            f"{scope_words(a.scope, head=a.head)}, prefetch accounting {a.prefetch}, "
+            f"{scope_words(a.scope, head=a.head)}, "
+            f"{f'prefetch accounting {a.prefetch}, ' if off_chip else ''}"
             f"kernel set {document.platform.kernels}"
         ),
         "",
-        breakdown(c),
+        breakdown(c, next(iter(room))),
+        *interval_lines(c),
         "",
         (
-            f"{rate}EDP {c.edp_js * 1e6:.4g} mJ ms, "
+            f"{rate_words(document)}EDP {digits(c.edp_js * 1e6)} mJ ms, "
             f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages"
             f"{f', L3 traffic {size(c.l3_bytes)}' if off_chip else ''}"
         ),
@@ -248,14 +233,64 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     return Group(*lines)
 
 
-def round_lines(document: Deployment) -> list[str]:
-    """What rounds are given at most, and what pruning leaves out; empty where neither is there."""
-    c, lines = document.costs, []
-    expected = c.latency_by_cause_s["link"]
-    if c.link_bound_s > expected:
-        lines.append(
-            f"rounds are expected to stop early, {ms(expected)} in all; they are given {ms(c.link_bound_s)}"
-        )
+def rate_words(document: Deployment) -> str:
+    """How much a second, where the whole model is counted: tokens that are asked for, or inputs."""
+    costs_of = document.costs
+    if document.accounting.scope != "model":
+        return ""
+    if document.workload.request == "encoder":
+        return f"throughput {digits(1 / costs_of.latency_s)} inferences/s, "
+    return f"throughput {digits(costs_of.throughput_tokens_per_s)} token/s, "
+
+
+def interval_lines(predicted: PredictedCosts) -> list[str]:
+    """Say how far absolute times may be off, where the kernel set says so."""
+    if predicted.latency_interval_s is None:
+        return []
+    low, high = predicted.latency_interval_s
+    share = high / predicted.latency_s - 1
+    return [f"times carry about {share:.0%}: {seconds(low)} to {seconds(high)} in all; ratios of plans less"]
+
+
+def round_lines(document: Deployment) -> list[RenderableType]:
+    """The rounds of a plan one by one, and what pruning leaves out; empty where neither is there."""
+    c = document.costs
+    table = plain_table(
+        "radio round",
+        "times",
+        "message",
+        "packets",
+        "slots",
+        "slot",
+        "expected",
+        "at most",
+        right=range(1, 8),
+    )
+    for sync in document.synchronisations:
+        for leg in sync.legs:
+            if leg.round is not None:
+                r = leg.round
+                table.add_row(
+                    f"{sync.name}, {leg.name}",
+                    str(sync.times * r.rounds),
+                    f"{max(m.payload_bytes for m in leg.messages):.0f} B x {len(leg.messages)}",
+                    f"{r.packets} x {r.payload_bytes} B",
+                    f"{r.expected_slots:.0f} of {r.slots}",
+                    f"{r.slot_s * 1e6:.0f} us",
+                    seconds(r.expected_s / r.rounds),
+                    seconds(r.bound_s / r.rounds),
+                )
+    lines: list[RenderableType] = []
+    if table.row_count:
+        lines += [
+            "",
+            table,
+            (
+                f"all rounds: {seconds(c.latency_by_cause_s['link'])} expected, as they stop early when all "
+                f"have everything; at most {seconds(c.link_bound_s)}"
+            ),
+            "",
+        ]
     if c.missing_weights:
         lines.append(
             f"missing weights U = {c.missing_weights:.3f}: by importance, the share of weights that no chip "
@@ -276,6 +311,7 @@ def memory_lines(document: Deployment) -> list[str]:
     n_blocks = next(i for i in document.inputs if i.kind == "model").data["layers"]["value"]
     head = [w for w in fullest.weights if "head" in w.matrix or w.matrix == "embedding"]
     blocks = sum(w.bytes for w in fullest.weights) - sum(w.bytes for w in head)
+    room = document.platform.usable_bytes
     parts = {
         f"weights of {n_blocks} blocks" if n_blocks > 1 else "weights of a block": blocks * n_blocks,
         "embedding and head": sum(w.bytes for w in head),
@@ -283,7 +319,9 @@ def memory_lines(document: Deployment) -> list[str]:
         "activations": fullest.activation_peak_bytes,
         "prefetch buffer": fullest.prefetch_buffer_bytes,
     }
-    held = ", ".join(f"{size(v)} in {k}" for k, v in fullest.footprint_bytes.items() if v)
+    if "flash" in room:  # there, nothing of what is held is shared with what is counted elsewhere
+        parts["packets and link software"] = sum(fullest.footprint_bytes.values()) - sum(parts.values())
+    held = ", ".join(f"{size(v)} of {size(room[k])} {k}" for k, v in fullest.footprint_bytes.items() if v)
     outside = sum(chip.footprint_bytes.get("L3", 0) > 0 for chip in chips)
     where = f"weights of blocks {document.costs.regime}; {outside} of {len(chips)} chips need off-chip memory"
     if "flash" in fullest.footprint_bytes:
@@ -299,13 +337,13 @@ def accounting_line(document: Deployment, other: PredictedCosts) -> str:
     c = document.costs
     steady, hidden = (c, other) if document.accounting.prefetch == "steady" else (other, c)
     ratio = steady.latency_s / hidden.latency_s
-    numbers = f"prefetch accounting: steady {ms(steady.latency_s)}, hidden {ms(hidden.latency_s)}"
+    numbers = f"prefetch accounting: steady {seconds(steady.latency_s)}, hidden {seconds(hidden.latency_s)}"
     if steady.latency_s == hidden.latency_s:
         return f"{numbers}: the same, no prefetch outlasts the work that it hides behind."
     return (
-        f"{numbers} ({ratio:.2f} times): loading the next block takes {ms(c.block_prefetch_s)}, "
-        f"a block itself {ms(c.block_on_chip_s)} on chip. Hidden counts loads for the next block as free, "
-        "as the DATE 2025 paper does; steady makes the chips wait for them."
+        f"{numbers} ({ratio:.2f} times): loading the next block takes {seconds(c.block_prefetch_s)}, "
+        f"a block itself {seconds(c.block_on_chip_s)} on chip. Hidden counts loads for the next block as "
+        "free, as the DATE 2025 paper does; steady makes the chips wait for them."
     )
 
 

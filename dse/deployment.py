@@ -41,10 +41,12 @@ from dse.document import (
 from dse.document import Regime as RegimeName
 
 
-def predicted(costs: Costs, index: int) -> PredictedCosts:
-    """Costs of plan `index` as numbers."""
+def predicted(costs: Costs, index: int, platform: Platform) -> PredictedCosts:
+    """Costs of plan `index` as numbers; the platform says how far its times may be off."""
+    latency_s, share = float(costs.latency_s[index]), platform.kernels.time_uncertainty
     return PredictedCosts(
-        latency_s=float(costs.latency_s[index]),
+        latency_s=latency_s,
+        latency_interval_s=None if share is None else [latency_s * (1 - share), latency_s * (1 + share)],
         latency_by_cause_s={c: float(costs.latency_by_cause_s[c][index]) for c in LATENCY_CAUSES},
         energy_j=float(costs.energy_j[index]),
         energy_by_cause_j={c: float(costs.energy_by_cause_j[c][index]) for c in ENERGY_CAUSES},
@@ -94,13 +96,17 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         generator=f"dse {__version__}",
         workload=WorkloadChoice(name=workload.name, request=workload.request, n_tokens=workload.n_tokens),
         platform=PlatformChoice(
-            name=platform_record.name, mcu=mcu.name, link=link.name, kernels=kernels.name
+            name=platform_record.name,
+            mcu=mcu.name,
+            link=link.name,
+            kernels=kernels.name,
+            usable_bytes=usable_bytes(platform, plan),
         ),
         accounting=AccountingChoice(
             scope=accounting.scope, prefetch=accounting.prefetch, head=accounting.head
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
-        costs=predicted(found.costing.costs, 0),
+        costs=predicted(found.costing.costs, 0, platform),
         chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform),
@@ -109,6 +115,15 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             for r in (*workload.records, *platform.records)
         ],
     )
+
+
+def usable_bytes(platform: Platform, plan: Plan) -> dict[str, float]:
+    """What a chip has room for in each memory, beside firmware and, where it talks, the link's code."""
+    code = platform.link.reserve.flash_bytes * (plan.n_chips > 1)
+    return {
+        name: level.usable_bytes - (code if name == "flash" else 0.0)
+        for name, level in platform.mcu.levels.items()
+    }
 
 
 def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[ChipShare]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-from costmodel.errors import cut
 from costmodel.evaluate import Prefetch, Scope
-from costmodel.parameters import Kind
+from costmodel.parameters import Kind, PlainNumber
 from costmodel.workload import RequestKind
 
 SCHEMA_VERSION: Literal["2"] = "2"
 Regime = Literal["resident", "prefetched", "streamed"]
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def _number(value: object) -> object:
-    """Refuse what is no number by the key that the file has; a union would name one of its own."""
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return value
-    raise ValueError(f"must be a number, got {cut(value)}")
 
 
 class Extent(BaseModel):
@@ -84,7 +75,11 @@ class Message(BaseModel):
 
 
 class Round(BaseModel):
-    """How a leg's messages travel in rounds: packets of a payload, so many a round, in timed slots."""
+    """How a leg's messages travel in rounds: packets of a payload, so many a round, in timed slots.
+
+    A round is given `slots`; it is expected to stop after `expected_slots`. All rounds together take
+    `expected_s`, and never more than `bound_s`.
+    """
 
     model_config = STRICT
 
@@ -92,7 +87,10 @@ class Round(BaseModel):
     packets: int
     rounds: int
     slots: int
+    expected_slots: float
     slot_s: float
+    expected_s: float
+    bound_s: float
 
 
 class Leg(BaseModel):
@@ -128,11 +126,16 @@ class Violation(BaseModel):
 
 
 class PredictedCosts(BaseModel):
-    """Costs of one inference as the cost model gives them, SI units."""
+    """Costs of one inference as the cost model gives them, SI units.
+
+    The interval of the latency is what the kernel set says of its absolute times; none where it says
+    nothing.
+    """
 
     model_config = STRICT
 
     latency_s: float
+    latency_interval_s: list[float] | None
     latency_by_cause_s: dict[str, float]
     energy_j: float
     energy_by_cause_j: dict[str, float]
@@ -178,7 +181,7 @@ class WorkloadChoice(BaseModel):
 
 
 class PlatformChoice(BaseModel):
-    """The platform by name, and the names of its parts."""
+    """The platform by name, and the names of its parts; what each chip has room for in each memory."""
 
     model_config = STRICT
 
@@ -186,6 +189,7 @@ class PlatformChoice(BaseModel):
     mcu: str
     link: str
     kernels: str
+    usable_bytes: dict[str, float]
 
 
 class AccountingChoice(BaseModel):
@@ -204,7 +208,7 @@ class Decisions(BaseModel):
     model_config = STRICT
 
     strategy: str
-    values: dict[str, Annotated[int | float, BeforeValidator(_number)]]
+    values: dict[str, PlainNumber]
 
 
 class Deployment(BaseModel):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from costmodel.costs import Costs
 from costmodel.errors import UsageError, nearest
 from costmodel.parameters.quantity import LARGEST, SMALLEST, to_unit
+from dse.digits import digits
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -65,7 +66,7 @@ class Objective:
     def shown(self, value: float) -> str:
         """Value in the unit that people see, three to four digits."""
         scaled = value / self.per_shown
-        return f"{scaled:.0f}" if self.whole else f"{scaled:.4g}"
+        return f"{scaled:.0f}" if self.whole else digits(scaled)
 
 
 def _n_chips(costs: Costs) -> FloatArray:

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from costmodel.evaluate import Accounting
+    from costmodel.plan import Plan
 
 MAX_CHOICES = 10_000
 DEFAULT_WORKLOAD, DEFAULT_PLATFORM = "tinyllama-42m", "siracusa-mipi"
@@ -86,6 +87,31 @@ def choices_of(text: str) -> list[int | float]:
             raise ValueError("too many choices")
         choices += range(int(low), last + 1)
     return choices
+
+
+def plan_decided(settings: dict[str, str], strategy: str) -> Plan:
+    """Build the plan of settings; `strategy` is that of a plan that names none.
+
+    Raises
+    ------
+    UsageError
+        A decision is one of other strategies, and would make no difference.
+    """
+    from costmodel.errors import UsageError, nearest
+    from costmodel.plan import SHORTHANDS, plan_of
+    from costmodel.strategies import STRATEGIES, strategy_named
+
+    plan = plan_of({"strategy": strategy, **settings})
+    mine = strategy_named(plan.strategy).decisions
+    for name in settings:
+        meant = SHORTHANDS.get(name, (name,))
+        if name != "strategy" and not set(meant) & set(mine):
+            others = [one for one, other in STRATEGIES.items() if set(meant) & set(other.decisions)]
+            raise UsageError(
+                f"--set {name}: no decision of strategy {plan.strategy}; {nearest(name, mine)}",
+                f"add --set strategy={others[0]}" if others else "",
+            )
+    return plan
 
 
 def settings_of(texts: list[str]) -> dict[str, str]:

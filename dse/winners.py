@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.costs import LATENCY_CAUSES
+from dse.digits import seconds
 from dse.search import SearchResult
+from dse.words import CAUSES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,8 @@ class Standing:
     least_chips, most_chips : int
         Of those.
     fastest : int, optional
-        Position of its fastest plan that is feasible; none when no plan is.
+        Position of its fastest plan that is feasible, of equal ones that with fewest chips; none
+        when no plan is feasible.
     """
 
     strategy: str
@@ -34,7 +37,7 @@ class Standing:
 def standings(result: SearchResult) -> list[Standing]:
     """How each strategy of the space stands, most plans on the front first."""
     names = np.array(result.plans.strategies)
-    chips, latency = result.costs.n_chips, result.costs.latency_s
+    chips, latency, energy = result.costs.n_chips, result.costs.latency_s, result.costs.energy_j
     found = []
     for strategy in result.job.space.choices:
         mine = names == strategy
@@ -46,7 +49,9 @@ def standings(result: SearchResult) -> list[Standing]:
                 on_front=len(front),
                 least_chips=int(min(chips[front], default=0)),
                 most_chips=int(max(chips[front], default=0)),
-                fastest=int(fit[np.argmin(latency[fit])]) if len(fit) else None,
+                fastest=int(fit[np.lexsort((energy[fit], chips[fit], latency[fit]))[0]])
+                if len(fit)
+                else None,
             )
         )
     return sorted(found, key=lambda standing: -standing.on_front)
@@ -77,11 +82,11 @@ def winners_sentence(result: SearchResult) -> str:
         by_cause = result.costs.latency_by_cause_s
         gains = {c: float(by_cause[c][other] - by_cause[c][best]) for c in LATENCY_CAUSES}
         cause = max(gains, key=lambda c: gains[c])
-        took, takes = (float(by_cause[cause][i]) * 1e3 for i in (other, best))
-        total, least = (float(result.costs.latency_s[i]) * 1e3 for i in (other, best))
+        took, takes = (seconds(float(by_cause[cause][i])) for i in (other, best))
+        total, least = (seconds(float(result.costs.latency_s[i])) for i in (other, best))
         reason = (
-            f"; fastest is {first} with {least:.4g} ms on {int(result.costs.n_chips[best])} chips, "
-            f"{second} takes {total:.4g} ms on {int(result.costs.n_chips[other])}, "
-            f"mostly for {cause}: {took:.4g} against {takes:.4g} ms"
+            f"; fastest is {first} with {least} on {int(result.costs.n_chips[best])} chips, "
+            f"{second} takes {total} on {int(result.costs.n_chips[other])}, "
+            f"mostly for {CAUSES[cause]}: {took} against {takes}"
         )
     return f"{'; '.join(parts)}{reason}."

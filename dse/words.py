@@ -10,6 +10,14 @@ import pandas as pd
 from costmodel.plan import DECISIONS, Plan, plan_of
 from costmodel.strategies import strategy_named
 
+# Causes of latency, as tables name them, in words.
+CAUSES = {
+    "compute": "compute",
+    "root": "root (residual, norm)",
+    "link": "link",
+    "l3": "off-chip memory (L3)",
+}
+
 
 def plan_of_row(row: Mapping[Any, Any] | pd.Series[Any]) -> Plan:
     """Give the plan in a row of a table; decisions without a column are neutral."""

@@ -5,6 +5,6 @@
 448.0
 """
 
-from search_spaces.space import Candidates, SearchSpace, built_in_spaces, load_space
+from search_spaces.space import Candidates, SearchSpace, built_in_spaces, default_space, load_space
 
-__all__ = ["Candidates", "SearchSpace", "built_in_spaces", "load_space"]
+__all__ = ["Candidates", "SearchSpace", "built_in_spaces", "default_space", "load_space"]

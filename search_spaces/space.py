@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
 from costmodel.hardware import Platform
-from costmodel.parameters import read_toml, validate
+from costmodel.parameters import PlainNumber, read_toml, validate
 from costmodel.plan import DECISIONS, SHORTHANDS, Ints, Number, Plans, Values
 from costmodel.strategies import STRATEGIES, canonical, keys, strategy_named
 from costmodel.workload import Workload
@@ -23,25 +23,47 @@ from costmodel.workload import Workload
 BUILT_IN = Path(__file__).parent
 MAX_COMBINATIONS = 5_000_000
 MAX_CHOICES = 10_000
+DIGITS, ROUNDING = 9, 1e-9  # of the numbers of a range, which is added up
 
 Choices = dict[str, tuple[Number, ...]]
 
 
 class Range(BaseModel):
-    """All whole numbers from `low` to `high`, both included."""
+    """Numbers from `low` up to `high`, both included, `step` apart."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    low: int
-    high: int
+    low: PlainNumber
+    high: PlainNumber
+    step: PlainNumber = 1
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:
+        if self.step <= 0:
+            raise ValueError(f"step {self.step} must be above 0")
         if self.low > self.high:
             raise ValueError(f"low {self.low} is above high {self.high}")
-        if self.high - self.low >= MAX_CHOICES:
+        if self.high - self.low >= MAX_CHOICES * self.step:
             raise ValueError(f"{cut(self.low)} to {cut(self.high)} are more than {MAX_CHOICES} choices")
+        if abs(self.last - self.high) > ROUNDING:
+            raise ValueError(f"high {self.high} is no step of {self.step} above low {self.low}")
         return self
+
+    @property
+    def steps(self) -> int:
+        """Steps from `low` to the last number."""
+        return round((self.high - self.low) / self.step)
+
+    @property
+    def last(self) -> float:
+        """The number after so many steps."""
+        return self.low + self.steps * self.step
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        """All of them; whole where low and step are."""
+        found = (self.low + i * self.step for i in range(self.steps + 1))
+        return tuple(x if isinstance(x, int) else round(x, DIGITS) for x in found)
 
 
 class List(BaseModel):
@@ -49,7 +71,7 @@ class List(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    choices: list[int | float] = Field(min_length=1, max_length=MAX_CHOICES)
+    choices: list[PlainNumber] = Field(min_length=1, max_length=MAX_CHOICES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +147,27 @@ class SearchSpace:
         return replace(self, choices={name: self.choices[name] for name in dict.fromkeys(names)})
 
     def on(self, workload: Workload, platform: Platform) -> Candidates:
-        """Give the plans of the space for a workload and a platform, which decide what is equivalent."""
-        return Candidates(space=self, workload=workload, platform=platform)
+        """Give the plans of the space for a workload and a platform, which decide what is equivalent.
+
+        Raises
+        ------
+        UsageError
+            No strategy of the space cuts the workload over any of the numbers of chips asked for.
+        """
+        usable = {}
+        for strategy, choices in self.choices.items():
+            asked = {name: np.repeat(values[0], len(choices["n_chips"])) for name, values in choices.items()}
+            asked["n_chips"] = np.array(choices["n_chips"])
+            plans = Plans.filled(strategy, len(asked["n_chips"]), asked)
+            kept = asked["n_chips"][canonical(workload, platform, plans)["n_chips"] == asked["n_chips"]]
+            if len(kept):
+                usable[strategy] = {**choices, "n_chips": tuple(kept.tolist())}
+        if not usable:
+            least = min(self.union("n_chips"))
+            raise UsageError(
+                f"{', '.join(self.choices)} cannot cut {workload.name} over {least} chips or more"
+            )
+        return Candidates(space=replace(self, choices=usable), workload=workload, platform=platform)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +250,11 @@ def _snapped(values: Values, allowed: tuple[Number, ...]) -> NDArray[Any]:
     return np.asarray(np.where(nearer, options[left], options[right]))
 
 
+def default_space(platform: Platform) -> str:
+    """Name the space that is searched unless another is asked for: cats where all chips hear each other."""
+    return "cats" if platform.link.shared else "head_wise"
+
+
 def built_in_spaces() -> list[str]:
     """List the built-in spaces, sorted."""
     return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
@@ -247,20 +293,25 @@ def _choices(strategy: str, table: object, shown: str) -> Choices:
     decisions = STRATEGIES[strategy].decisions
     if not isinstance(table, dict):
         raise ParameterError(f"{shown}: key {strategy!r} must be a table of decisions")
+    shorthands = {name: meant for name, meant in SHORTHANDS.items() if set(meant) & set(decisions)}
     for decision in table:
-        if decision not in decisions:
+        if decision not in (*decisions, *shorthands):
+            names = (*decisions, *shorthands)
             raise ParameterError(
-                f"{shown}: unknown decision {cut(decision)} of {strategy}; {nearest(decision, decisions)}"
+                f"{shown}: unknown decision {cut(decision)} of {strategy}; {nearest(decision, names)}"
             )
+    found = {}
     for decision in decisions:
-        if decision not in table:
+        short = (name for name in shorthands if decision in shorthands[name] and name in table)
+        given = decision if decision in table else next(short, None)
+        if given is None:
             raise ParameterError(f"{shown}: key '{strategy}.{decision}' is missing")
-    return {d: _values(table[d], f"{shown}: {strategy}.{d}") for d in decisions}
+        found[decision] = _values(table[given], f"{shown}: {strategy}.{given}")
+    return found
 
 
 def _values(raw: object, shown: str) -> tuple[Number, ...]:
-    """Read the choices of a decision: a table {low, high}, or a list of numbers."""
+    """Read the choices of a decision: a table {low, high, step}, or a list of numbers."""
     if isinstance(raw, dict):
-        span = validate(Range, raw, shown)
-        return tuple(range(span.low, span.high + 1))
+        return validate(Range, raw, shown).numbers
     return tuple(dict.fromkeys(validate(List, {"choices": raw}, shown).choices))

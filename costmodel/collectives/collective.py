@@ -69,13 +69,20 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """How a leg's messages travel in rounds: packets of a payload, so many a round, in timed slots."""
+    """How a leg's messages travel in rounds: packets of a payload, so many a round, in timed slots.
+
+    A round is given `slots`; it is expected to stop after `expected_slots`. All rounds together take
+    `expected_s`, and never more than `bound_s`.
+    """
 
     payload_bytes: int
     packets: int
     rounds: int
     slots: int
+    expected_slots: float
     slot_s: float
+    expected_s: float
+    bound_s: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,7 @@ def _messages(
         return Messages(name=name, messages=())
     payloads = np.array([[sizes[chip] + medium.message_header_bytes] for chip in senders])
     design = medium.design(payloads, np.ones_like(payloads, dtype=np.int64))
+    used = float(medium.slots_used(design)[0])
     return Messages(
         name=name,
         messages=tuple(
@@ -91,7 +92,10 @@ def _messages(
             packets=int(design.packets[0]),
             rounds=int(design.rounds[0]),
             slots=int(design.slots[0]),
+            expected_slots=used,
             slot_s=float(design.slot_s[0]),
+            expected_s=float(design.rounds[0] * used * design.slot_s[0]),
+            bound_s=float(design.bound_s[0]),
         ),
     )
 

@@ -10,11 +10,21 @@ from costmodel.parameters.files import (
     read_toml,
     validate,
 )
-from costmodel.parameters.quantity import Sourced, choice, count, fraction, quantity, switch, to_unit
+from costmodel.parameters.quantity import (
+    PlainNumber,
+    Sourced,
+    choice,
+    count,
+    fraction,
+    quantity,
+    switch,
+    to_unit,
+)
 
 __all__ = [
     "KINDS",
     "Kind",
+    "PlainNumber",
     "Record",
     "Sourced",
     "built_in_names",

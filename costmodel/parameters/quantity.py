@@ -79,6 +79,14 @@ def _plain(value: object) -> object:
     return value
 
 
+def _number(value: object) -> object:
+    """Refuse what is no number by the key that the file has; a union would name one of its own."""
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
+    raise ValueError(f"must be a number, got {cut(value)}")
+
+
+PlainNumber = Annotated[int | float, BeforeValidator(_number)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 

@@ -191,7 +191,7 @@ def test_costs_are_those_of_the_evaluation(tinyllama: Workload, siracusa: Platfo
     costs = evaluate(tinyllama, siracusa, Plans.of(PLANS), Accounting())
     for i, plan in enumerate(PLANS):
         document = deployment(tinyllama, siracusa, plan, Accounting())
-        assert document.costs == predicted(costs, i)
+        assert document.costs == predicted(costs, i, siracusa)
         assert document.costs.latency_s == pytest.approx(sum(document.costs.latency_by_cause_s.values()))
         assert document.costs.energy_j == pytest.approx(sum(document.costs.energy_by_cause_j.values()))
         assert document.costs.regime == regime_name(int(costs.regime[i]))

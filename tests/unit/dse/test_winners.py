@@ -49,7 +49,7 @@ def test_one_sentence_says_which_strategy_wins_where_and_why(mixed: SearchResult
     for standing in standings(mixed):
         assert f"{standing.strategy} has {standing.on_front} plans on the front" in text
     assert "fastest is head_wise with" in text
-    assert "mostly for l3: " in text
+    assert "mostly for off-chip memory (L3): " in text
 
 
 def test_a_space_of_one_strategy_needs_no_such_sentence(tinyllama: Workload, siracusa: Platform) -> None:

@@ -170,7 +170,11 @@ def test_own_space_is_read_by_path(tmp_path: Path) -> None:
         ("low = 2, ", "", "key 'low' is missing"),
         ("low = 2", 'low = "2"', "head_wise.n_chips: key 'low'"),
         ("low = 2", "low = true", "head_wise.n_chips: key 'low'"),
-        ("high = 4", "high = 4.0", "head_wise.n_chips: key 'high'"),
+        ("low = 2", "low = 2.0", "n_chips 2.0 must be a whole number"),
+        ("high = 4", "high = 4.5", "high 4.5 is no step of 1 above low 2"),
+        ("high = 4", "high = 4, step = 0", "step 0 must be above 0"),
+        ("high = 4", "high = 5, step = 2", "high 5 is no step of 2 above low 2"),
+        ("high = 4", "high = inf", "key 'high': must be a number, got inf"),
         ("high = 4", "high = 10_001", "n_chips 65 must be 1 to 64"),
         ("high = 4", "high = 10_002", "2 to 10002 are more than 10000 choices"),
         ("high = 4", "high = 1" + "0" * 100, "are more than 10000 choices"),
@@ -184,7 +188,7 @@ def test_own_space_is_read_by_path(tmp_path: Path) -> None:
         ("[3, 2]", "[]", "head_wise.group_size"),
         ("[3, 2]", "[1]", "group_size 1 must be 2 to 64"),
         ("[3, 2]", "[2.5]", "group_size 2.5 must be a whole number"),
-        ("[3, 2]", "[nan]", "group_size nan must be a whole number"),
+        ("[3, 2]", "[nan]", "must be a number, got nan"),
         ("[16, 16]", "[12]", "partial_sum_bits 12"),
         ("head_wise", "head_wize", "unknown strategy 'head_wize'; did you mean 'head_wise'"),
         ("description", "descripton", "unknown key 'descripton'; did you mean 'description'"),
@@ -247,3 +251,30 @@ def test_a_space_names_the_objectives_that_it_is_about() -> None:
     assert load_space("head_wise").objectives == ()
     for name in ("cats", "all"):
         assert load_space(name).objectives == ("latency", "energy", "n_chips", "missing_weights")
+
+
+def test_ratios_are_read_as_a_range_and_a_shorthand_fills_what_is_not_given(tmp_path: Path) -> None:
+    text = (
+        'description = "mine"\n[column_wise]\nn_chips = { low = 2, high = 4 }\n'
+        "prune = { low = 0.0, high = 0.9, step = 0.3 }\nprune_o = [0.5]\n"
+    )
+    space = load_space(written(tmp_path, text))
+    ratios = (0.0, 0.3, 0.6, 0.9)
+    assert space.choices["column_wise"] == {
+        "n_chips": (2, 3, 4),
+        "prune_qkv": ratios,
+        "prune_o": (0.5,),
+        "prune_ffn_in": ratios,
+        "prune_ffn_out": ratios,
+    }
+
+
+def test_numbers_of_chips_that_a_strategy_cannot_use_are_left_out() -> None:
+    few = load_space("all").with_choices("n_chips", [4, 8, 9, 40]).on(*ON)
+    assert {n: tuple(c["n_chips"]) for n, c in few.space.choices.items()} == {
+        "head_wise": (4, 8, 9, 40),
+        "column_wise": (4, 8),
+    }
+    assert set(load_space("all").with_choices("n_chips", [40]).on(*ON).space.choices) == {"head_wise"}
+    with pytest.raises(UsageError, match="column_wise cannot cut tinyllama-42m over 40 chips or more"):
+        load_space("cats").with_choices("n_chips", [40]).on(*ON)
