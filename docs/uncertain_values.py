@@ -58,7 +58,8 @@ def sensitivity(record: Record, key: str, entry: Sourced) -> list[str]:
     """Say by how many percent each cost of 8 chips changes when a value goes to its low and high end."""
     if entry.low is None or entry.high is None:
         return ["-"] * len(CHANGES)
-    ends = (int(end) if entry.unit is None else end for end in (entry.low, entry.high))
+    whole = isinstance(entry.value, int)
+    ends = (int(end) if whole and entry.unit is None else end for end in (entry.low, entry.high))
     low, high = (
         100 * (costs_of_eight(platform_with(record, key, end)) / costs_of_eight(SIRACUSA) - 1) for end in ends
     )

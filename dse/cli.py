@@ -204,7 +204,9 @@ def export(
     run_folder: RunArgument,
     pick: Annotated[
         str,
-        typer.Option(help="knee, min-latency, min-energy, min-edp, min-chips, or a front index."),
+        typer.Option(
+            help="knee, min-latency, min-energy, min-n_chips or min- any other objective, or a front index."
+        ),
     ] = "knee",
     out: Annotated[Path, typer.Option(help="File to write; an existing one is refused.")] = Path("plan.json"),
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,

@@ -38,13 +38,7 @@ RUN_FILES = (
     "pareto.html",
 )
 PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
-PICKS = ("knee", "min-latency", "min-energy", "min-edp", "min-chips")
-PICK_COLUMNS = {
-    "min-latency": "latency_s",
-    "min-energy": "energy_j",
-    "min-edp": "edp_js",
-    "min-chips": "n_chips",
-}
+LEAST = {f"min-{o.name}": o.column for o in OBJECTIVES.values() if not o.maximise}
 
 
 def new_run_folder(path: Path, *, overwrite: bool) -> Path:
@@ -286,10 +280,12 @@ def picked(front: pd.DataFrame, pick: str) -> int:
         raise RunError("the front of this run is empty: no plan was feasible")
     if pick == "knee":
         return int(np.argmax(front["knee"].to_numpy()))
-    if pick in PICK_COLUMNS:
-        return int(np.argmin(front[PICK_COLUMNS[pick]].to_numpy()))
+    if pick in LEAST:
+        return int(np.argmin(front[LEAST[pick]].to_numpy()))
     if pick.isascii() and pick.isdecimal() and len(pick) < 10:
         if int(pick) < len(front):
             return int(pick)
         raise UsageError(f"pick {pick} is outside the front, 0 to {len(front) - 1}")
-    raise UsageError(f"unknown pick {cut(pick)}; {nearest(pick, PICKS)}, or a position of the front")
+    raise UsageError(
+        f"unknown pick {cut(pick)}; {nearest(pick, ['knee', *LEAST])}, or a position of the front"
+    )

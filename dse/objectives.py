@@ -34,8 +34,8 @@ class Objective:
         Costs to array of shape (n,), SI.
     maximise : bool
         Whether more is better.
-    whole : bool
-        Whether it counts something.
+    whole, share : bool
+        Whether it counts something; whether it is a share of something, 0 to 1.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Objective:
     of: Callable[[Costs], FloatArray]
     maximise: bool = False
     whole: bool = False
+    share: bool = False
 
     @property
     def sign(self) -> float:
@@ -147,7 +148,7 @@ OBJECTIVES: dict[str, Objective] = {
             unit="byte",
             shown_unit="kB",
             per_shown=1e3,
-            description="bytes held in L2 by the fullest chip",
+            description="bytes held on chip, in L2 or RAM, by the fullest chip",
             of=lambda c: c.l2_footprint_bytes,
         ),
         Objective(
@@ -176,6 +177,7 @@ OBJECTIVES: dict[str, Objective] = {
             per_shown=1.0,
             description="U: share of weights that no chip stores, by importance; uncalibrated",
             of=lambda c: c.missing_weights,
+            share=True,
         ),
     )
 }
@@ -211,8 +213,8 @@ class Constraint:
 
 
 EXPRESSION = re.compile(
-    r"\s*(?P<name>[A-Za-z]\w*)\s*(?P<operator><=|>=|<|>|==?|!=)\s*"
-    r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z/*^µ ]*[A-Za-z]|)\s*"
+    r"\s*(?P<name>[A-Za-z][\w ]*?)\s*(?P<operator><=|>=|<|>|==?|!=)\s*"
+    r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z/*^µ ]*[A-Za-z]|%|)\s*"
 )
 MAX_EXPRESSION_CHARS = 80
 
@@ -227,10 +229,12 @@ def constraint(text: str) -> Constraint:
     match = EXPRESSION.fullmatch(text) if len(text) <= MAX_EXPRESSION_CHARS else None
     if match is None:
         raise UsageError(f"constraint {text[:MAX_EXPRESSION_CHARS]!r} cannot be read", form)
-    name, operator, unit = match["name"], match["operator"], match["unit"]
+    name, operator, unit = match["name"].replace(" ", "_"), match["operator"], match["unit"]
     if name not in OBJECTIVES:
         raise UsageError(f"constraint {text!r}: unknown objective {name!r}; {nearest(name, OBJECTIVES)}")
     objective, number = OBJECTIVES[name], float(match["number"])
+    if unit == "%" and objective.share:
+        number, unit = number / 100, ""
     if operator not in ("<=", ">="):
         raise UsageError(f"constraint {text!r}: operator {operator!r} must be <= or >=", form)
     if number <= 0:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
+
+from costmodel.parameters import fraction
 
 PerPlan = NDArray[np.floating[Any]]
 
@@ -75,6 +77,8 @@ class Medium(BaseModel, ABC):
     ----------
     shared : bool
         Whether all chips hear everything that is sent; there are no trees then.
+    loss : float, optional
+        Probability that a chip does not get another one's message.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +86,7 @@ class Medium(BaseModel, ABC):
 
     description: str
     medium: str
+    loss: Annotated[float | None, fraction()] = None
 
     @abstractmethod
     def energy_j(self, traffic: Traffic) -> Any:

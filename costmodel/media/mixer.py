@@ -21,12 +21,11 @@ from costmodel.media.medium import Medium, Reserve, Traffic
 from costmodel.parameters import choice, count, fraction, quantity
 
 MAX_ROUNDS = 9
-# On air beside payload and bit vectors: preamble 2, address 4, header 2, CRC 3; in the packet, Mixer's own 4.
-FRAME_BYTES, MIXER_BYTES = 11, 4
 TICKS_PER_S = 16e6
-# Slot length in ticks: clocks drift by DRIFT of a slot, at least one tick; receive windows widen with it.
-# START is where the search for the fixed point begins.
-START, PER_DRIFT, FIXED, DRIFT, STRETCH = 80_000, 72, 2192, 1e-3, 1.0003
+# Slot length in ticks. Both receive windows have WINDOWS, and PER_DRIFT for each tick that clocks drift
+# apart in a slot; START is where the search for the fixed point begins.
+START, PER_DRIFT, WINDOWS, STRETCH = 80_000, 72, 832, 1.0003
+MOST_DRIFT = 0.01  # a hundred times that of a bad clock; from 1 / 72 on no slot would be long enough
 FULL_PACKET = 1e-6  # of rounding allowed when a message just fills its packets
 
 Ints = NDArray[np.int64]
@@ -77,6 +76,13 @@ class Mixer(Medium):
     ----------
     byte_time_s : float
         Air time of a byte.
+    frame_bytes, packet_header_bytes : float
+        On air beside the packet: preamble, address, length, checksum; in the packet, before its bit
+        vectors: what the protocol tells itself.
+    turn_round_s : float
+        Time of a slot in which the radio is made ready, and neither sends nor hears.
+    clock_drift : float
+        How far two clocks drift apart, as a share of the time; receive windows widen with it.
     message_header_bytes : float
         Bytes before the contents of a message.
     least_payload, most_payload : int
@@ -97,8 +103,6 @@ class Mixer(Medium):
         Slots that a chip stays awake after the last one has got everything, to tell its neighbours so.
     transmit_share : float
         Share of the slots in which a chip that is awake sends; it listens in the others.
-    loss : float
-        Probability that a chip has not got another one's message when a round ends.
     ram_reserve_bytes, flash_reserve_bytes : float
         What Mixer takes beside the packets of a round.
     """
@@ -107,6 +111,10 @@ class Mixer(Medium):
 
     medium: Annotated[str, choice("mixer")]
     byte_time_s: Annotated[float, quantity("second")] = Field(alias="byte_time")
+    frame_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="frame")
+    packet_header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="packet_header")
+    turn_round_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="turn_round")
+    clock_drift: Annotated[float, fraction()]
     message_header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="message_header")
     least_payload: Annotated[int, count()]
     most_payload: Annotated[int, count()]
@@ -122,7 +130,6 @@ class Mixer(Medium):
     transmit_share: Annotated[float, fraction()]
     transmit_power_w: Annotated[float, quantity("watt")] = Field(alias="transmit_power")
     receive_power_w: Annotated[float, quantity("watt")] = Field(alias="receive_power")
-    loss: Annotated[float, fraction()]
     ram_reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="ram_reserve")
     flash_reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="flash_reserve")
 
@@ -130,6 +137,8 @@ class Mixer(Medium):
     def _a_packet_fits(self) -> Mixer:
         if not self.least_payload <= self.most_payload < self.physical_payload:
             raise ValueError("payloads must rise: least_payload, most_payload, physical_payload")
+        if self.clock_drift > MOST_DRIFT:
+            raise ValueError(f"clock_drift {self.clock_drift} must be at most {MOST_DRIFT}")
         return self
 
     def energy_j(self, traffic: Traffic) -> Any:
@@ -173,7 +182,7 @@ class Mixer(Medium):
 
     def _designed(self, sizes: Floats, chips: Floats) -> RoundDesign:
         """Design the rounds of k exchanges, (c, k): payloads and numbers of rounds as axes."""
-        table = slots_s(self.byte_time_s, self.least_payload, self.most_payload, self.physical_payload)
+        table = slots_s(self)
         payload = np.arange(self.least_payload, self.most_payload + 1)
         pieces = np.ceil(sizes[..., None] / payload - FULL_PACKET)
         total = 1 + np.sum(pieces * chips[..., None], axis=0).astype(np.int64)  # (k, payloads)
@@ -208,23 +217,24 @@ class Mixer(Medium):
 
 
 @lru_cache(maxsize=8)
-def slots_s(byte_time_s: float, least: int, most: int, physical: int) -> Floats:
+def slots_s(medium: Mixer) -> Floats:
     """Slot length by payload and number of packets, without the margin; NaN where no packet fits.
 
     Returns
     -------
     (payloads, packets) float
-        Row i is payload ``least + i``; column n is n packets.
+        Row i is payload ``least_payload + i``; column n is n packets.
     """
-    n = np.arange(8 * (physical // 2) + 1)
-    payload = np.arange(least, most + 1)[:, None]
-    physical_bytes = MIXER_BYTES + coefficient_bytes(n) + payload
-    air = np.round(byte_time_s * TICKS_PER_S) * (physical_bytes + FRAME_BYTES)
+    n = np.arange(8 * (medium.physical_payload // 2) + 1)
+    payload = np.arange(medium.least_payload, medium.most_payload + 1)[:, None]
+    physical_bytes = medium.packet_header_bytes + coefficient_bytes(n) + payload
+    air = np.round(medium.byte_time_s * TICKS_PER_S) * (physical_bytes + medium.frame_bytes)
+    fixed = np.round(medium.turn_round_s * TICKS_PER_S) + WINDOWS
     ticks = np.full(air.shape, float(START))
     while True:
-        drift = np.maximum(1.0, np.ceil(ticks * DRIFT))
-        longer = STRETCH * (air + FIXED + PER_DRIFT * drift)
+        drift = np.maximum(1.0, np.ceil(ticks * medium.clock_drift))
+        longer = STRETCH * (air + fixed + PER_DRIFT * drift)
         if np.all(longer == ticks):
             break
         ticks = longer
-    return np.asarray(np.where(physical_bytes <= physical, np.ceil(ticks / 16) * 1e-6, np.nan))
+    return np.asarray(np.where(physical_bytes <= medium.physical_payload, np.ceil(ticks / 16) * 1e-6, np.nan))

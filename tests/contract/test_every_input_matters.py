@@ -20,6 +20,7 @@ from tests.strategies import per_plan
 INFORMATIONAL = {
     "mcu/siracusa l1_size": "a kernel set whose two tiles do not fit is refused",
     "kernels/pulp-gvsoc gemv.rows_per_group": "the law is that of a single row",
+    "link/mipi loss": "messages lost cost accuracy, which is not predicted yet",
     "link/mixer-ble2m loss": "messages lost cost accuracy, which is not predicted yet",
     "kernels/nrf52840-cmsis time_uncertainty": "the interval around a latency, which itself stays",
     "link/mixer-ble2m node_share": "when a node is done; chips wait for the slowest one",

@@ -38,7 +38,7 @@ VALUES: list[tuple[str, Sourced]] = [
 ]
 BIBLIOGRAPHY = (BUILT_IN / "references.bib").read_text()
 MODELS = built_in_names("model")
-SHARES = ("time_uncertainty", "transmit_share", "node_share", "loss")
+SHARES = ("time_uncertainty", "transmit_share", "node_share", "loss", "clock_drift")
 WORDS = {"description", "default_request", "form", "mcu", "link", "kernels"}
 
 

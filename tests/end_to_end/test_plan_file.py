@@ -96,7 +96,7 @@ def test_plan_of_own_files_outlives_them(dse: Command, copy_of: Callable[..., st
     assert plan["synchronisations"][1]["times"] == 7
 
 
-@pytest.mark.parametrize("pick", ["knee", "min-latency", "min-energy", "min-edp", "min-chips", "0", "3"])
+@pytest.mark.parametrize("pick", ["knee", "min-latency", "min-energy", "min-edp", "min-n_chips", "0", "3"])
 def test_export_writes_the_plan_that_was_picked(dse: Command, run: Path, tmp_path: Path, pick: str) -> None:
     front = pd.read_csv(run / "pareto.csv")
     said(dse("export", run, "--pick", pick, "--out", "mine.json"))
@@ -107,7 +107,7 @@ def test_export_writes_the_plan_that_was_picked(dse: Command, run: Path, tmp_pat
     elif pick == "knee":
         assert (tmp_path / "mine.json").read_bytes() == (run / "plan.json").read_bytes()
     else:
-        column = {"latency": "latency_s", "energy": "energy_j", "edp": "edp_js", "chips": "n_chips"}[pick[4:]]
+        column = {"latency": "latency_s", "energy": "energy_j", "edp": "edp_js"}.get(pick[4:], pick[4:])
         assert costs[column] == front[column].min()
     assert "exactly" in said(dse("evaluate", "--plan", "mine.json"))
 

@@ -16,7 +16,6 @@ from costmodel.strategies import STRATEGIES
 from costmodel.strategies.head_wise import HEAD_WISE
 from dse.deployment import read_deployment
 from dse.export import (
-    PICKS,
     RUN_FILE,
     axes_of,
     extent,
@@ -163,19 +162,24 @@ def test_run_without_a_feasible_plan_names_the_nearest(empty_run: Path, nothing_
 
 def test_picks_are_what_they_say() -> None:
     columns = {"knee": "knee", "min-latency": "latency_s", "min-energy": "energy_j", "min-edp": "edp_js"}
-    columns["min-chips"] = "n_chips"
-    assert set(PICKS) == set(columns)
+    columns |= {"min-n_chips": "n_chips", "min-missing_weights": "missing_weights"}
     front = pd.DataFrame({name: np.full(6, 4.0) for name in columns.values()})
     front["knee"] = False
     for position, name in enumerate(columns.values()):
         front.loc[position, name] = name == "knee" or 3.0
-    assert [picked(front, pick) for pick in columns] == [0, 1, 2, 3, 4]
+    assert [picked(front, pick) for pick in columns] == [0, 1, 2, 3, 4, 5]
     assert [picked(front, str(i)) for i in range(6)] == list(range(6))
 
 
 @pytest.mark.parametrize(
     ("pick", "named"),
-    [("min-latncy", "did you mean 'min-latency'"), ("999", "pick 999"), ("-1", "'-1'"), ("", "''")],
+    [
+        ("min-throughput", "unknown pick"),
+        ("min-latncy", "did you mean 'min-latency'"),
+        ("999", "pick 999"),
+        ("-1", "'-1'"),
+        ("", "''"),
+    ],
 )
 def test_pick_that_means_nothing_is_refused(run: Path, pick: str, named: str) -> None:
     _, _, front = read_run(run)

@@ -93,6 +93,8 @@ def test_minimised_turns_only_throughput_over(costs: Costs) -> None:
         ("throughput>=6000token/minute", False, 100.0),
         ("link_traffic<=1MiB", True, 2.0**20),
         ("l3_footprint<=.5GB", True, 5e8),
+        ("missing_weights<=0.3", True, 0.3),
+        ("missing weights <= 30%", True, 0.3),
         ("n_chips<=8", True, 8.0),
         ("n_chips>=2.5", False, 2.5),
         ("n_chips<=1e30", True, 1e30),
@@ -105,7 +107,7 @@ def test_bound_is_read_to_si(text: str, at_most: bool, bound: float) -> None:
     assert read.at_most is at_most
     assert read.bound == pytest.approx(bound, rel=1e-12)
     assert read.text == text.strip()
-    assert read.objective is OBJECTIVES[read.text.split("<")[0].split(">")[0].strip()]
+    assert read.objective is OBJECTIVES[read.text.split("<")[0].split(">")[0].strip().replace(" ", "_")]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,8 @@ def test_bound_is_read_to_si(text: str, at_most: bool, bound: float) -> None:
         ("throughput>=5", "token/s"),
         ("throughput>=5Hz", "'Hz'"),
         ("link_traffic<=8bit/s", "bit/s"),
+        ("n_chips<=8%", "has no unit, got '%'"),
+        ("latency<=8%", "unit '%'"),
         ("n_chips<=8ms", "has no unit, got 'ms'"),
         ("latncy<=1ms", "did you mean 'latency'"),
         ("latency<1ms", "operator '<'"),
