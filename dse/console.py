@@ -24,6 +24,10 @@ from dse.winners import winners_sentence
 from dse.words import CAUSES, plan_of_row, plan_words, whole_words
 
 SHOWN_FRONT_ROWS = 9
+MISSING_WEIGHTS = (
+    "Missing weights: by importance, the share of weights that no chip stores; they rank plans by accuracy, "
+    "and are no accuracy."
+)
 ROUNDING = 1e-12  # an energy that is this small a share of all is a remainder of additions
 
 
@@ -104,7 +108,8 @@ def search_report(
         Text(f"{title(job)}", style="bold"),
         (
             f"{scope}, {request_words(job.workload.request, job.workload.n_tokens)}, "
-            f"prefetch accounting {job.accounting.prefetch}, kernel set {job.platform.kernels_name}"
+            f"{f'prefetch accounting {job.accounting.prefetch}, ' if job.platform.mcu.l3 else ''}"
+            f"kernel set {job.platform.kernels_name}, space {job.space.name}"
         ),
         "objectives: "
         + ", ".join(f"{o.title} ({'most' if o.maximise else 'least'})" for o in job.objectives)
@@ -130,6 +135,11 @@ def search_report(
             lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
         shares = {c: float(result.costs.latency_by_cause_s[c][recommended]) for c in LATENCY_CAUSES}
         lines += ["", Text(recommendation(result), style="bold green"), limit_line(shares)]
+        share = job.platform.kernels.time_uncertainty
+        if share is not None:
+            lines.append(f"Times carry about {share:.0%}; ratios of plans less.")
+        if result.costs.missing_weights[recommended] > 0:
+            lines.append(MISSING_WEIGHTS)
         lines.append(
             Text("Knee: the plan of the front nearest to the best of every objective at once.", style="dim")
         )
@@ -144,6 +154,13 @@ def search_report(
     return Group(*lines)
 
 
+def rate_words(request: str, latency_s: float, tokens_per_s: float) -> str:
+    """How much a second: tokens, or inputs of an encoder."""
+    return (
+        f"{digits(1 / latency_s)} inferences/s" if request == "encoder" else f"{digits(tokens_per_s)} token/s"
+    )
+
+
 def recommendation(result: SearchResult) -> str:
     """The recommended plan in one line."""
     index = result.recommended
@@ -151,8 +168,11 @@ def recommendation(result: SearchResult) -> str:
         return "No plan to recommend."
     plan, found = result.plans.row(index), result.costs
     whole = result.job.accounting.scope == "model"
-    rate = f", {digits(found.throughput_tokens_per_s[index])} token/s" if whole else " a block"
-    costs_of = f"{seconds(found.latency_s[index])}, {joules(found.energy_j[index])}{rate}"
+    rate = rate_words(
+        result.job.workload.request, found.latency_s[index], found.throughput_tokens_per_s[index]
+    )
+    costs_of = f"{seconds(found.latency_s[index])}, {joules(found.energy_j[index])}"
+    costs_of += f", {rate}" if whole else " a block"
     return f"Recommended (knee): {whole_words(plan)}: {costs_of}"
 
 
@@ -198,6 +218,8 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     plan = plan_of({"strategy": d.strategy, **d.values})
     room = document.platform.usable_bytes
     off_chip = "L3" in room
+    rate = f"throughput {rate_words(w.request, c.latency_s, c.throughput_tokens_per_s)}, "
+    rate = rate if a.scope == "model" else ""
     lines: list[RenderableType] = [
         Text(
             f"{w.name}, {request_words(w.request, w.n_tokens)}, on {document.platform.name}",
@@ -214,7 +236,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         *interval_lines(c),
         "",
         (
-            f"{rate_words(document)}EDP {digits(c.edp_js * 1e6)} mJ ms, "
+            f"{rate}EDP {digits(c.edp_js * 1e6)} mJ ms, "
             f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages"
             f"{f', L3 traffic {size(c.l3_bytes)}' if off_chip else ''}"
         ),
@@ -231,16 +253,6 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     accounting = [accounting_line(document, other), ""] if off_chip else []
     lines += ["", *accounting, assumptions_line(document.rests_on)]
     return Group(*lines)
-
-
-def rate_words(document: Deployment) -> str:
-    """How much a second, where the whole model is counted: tokens that are asked for, or inputs."""
-    costs_of = document.costs
-    if document.accounting.scope != "model":
-        return ""
-    if document.workload.request == "encoder":
-        return f"throughput {digits(1 / costs_of.latency_s)} inferences/s, "
-    return f"throughput {digits(costs_of.throughput_tokens_per_s)} token/s, "
 
 
 def interval_lines(predicted: PredictedCosts) -> list[str]:
@@ -292,10 +304,8 @@ def round_lines(document: Deployment) -> list[RenderableType]:
             "",
         ]
     if c.missing_weights:
-        lines.append(
-            f"missing weights U = {c.missing_weights:.3f}: by importance, the share of weights that no chip "
-            "stores; it ranks plans by accuracy, and is no accuracy"
-        )
+        lines.append(f"missing weights U = {c.missing_weights:.3f}")
+        lines.append(MISSING_WEIGHTS)
     return lines
 
 

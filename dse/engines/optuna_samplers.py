@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 
 from costmodel.plan import DECISIONS, Plans
 from search_spaces import Candidates, SearchSpace
+
+CORNER_CHIPS = 8  # numbers of chips at which the ends of a space are tried
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
@@ -29,14 +32,38 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     return result
 
 
-class OptunaEngine:
-    """A sampler of Optuna that is asked for `batch` trials at a time."""
+def corners(space: SearchSpace) -> Iterator[dict[str, Any]]:
+    """Give plans at the ends of a space: everything least, or everything most, on few chips and many.
 
-    def __init__(self, candidates: Candidates, n_objectives: int, sampler: BaseSampler, batch: int) -> None:
+    The extremes of a front are often among them, and a sampler seldom finds all decisions at one end.
+    """
+    for strategy, choices in space.choices.items():
+        chips = sorted(choices["n_chips"])
+        steps = np.linspace(0, len(chips) - 1, min(len(chips), CORNER_CHIPS)).round().astype(int)
+        for n in (chips[i] for i in np.unique(steps)):
+            for end in (min, max):
+                ends = {name: end(choices.get(name, space.union(name))) for name in space.decisions}
+                named = {"strategy": strategy} if len(space.choices) > 1 else {}
+                yield named | ends | {"n_chips": n}
+
+
+class OptunaEngine:
+    """A sampler of Optuna that is asked for `batch` trials at a time, those of `first` before all others."""
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        n_objectives: int,
+        sampler: BaseSampler,
+        batch: int,
+        first: Iterable[dict[str, Any]] = (),
+    ) -> None:
         self.batch = batch
         self._candidates = candidates
         self._distributions = distributions(candidates.space)
         self._study = optuna.create_study(directions=["minimize"] * n_objectives, sampler=sampler)
+        for params in first:
+            self._study.enqueue_trial(params)
         self._asked: list[optuna.trial.Trial] = []
 
     def propose(self, k: int) -> Plans:
@@ -66,9 +93,11 @@ def random(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine
 
 def nsga2(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
     """Evolve plans with NSGA-II, a population of 50 at a time."""
-    return OptunaEngine(candidates, n_objectives, NSGAIISampler(seed=seed, population_size=50), batch=50)
+    sampler = NSGAIISampler(seed=seed, population_size=50)
+    return OptunaEngine(candidates, n_objectives, sampler, batch=50, first=corners(candidates.space))
 
 
 def tpe(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
     """Model good plans with TPE, ten at a time; best of the samplers below some 300 evaluations."""
-    return OptunaEngine(candidates, n_objectives, TPESampler(seed=seed, constant_liar=True), batch=10)
+    sampler = TPESampler(seed=seed, constant_liar=True)
+    return OptunaEngine(candidates, n_objectives, sampler, batch=10, first=corners(candidates.space))

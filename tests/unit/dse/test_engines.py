@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
+from costmodel import load_platform, load_workload
 from costmodel.strategies import STRATEGIES, keys
 from costmodel.strategies.head_wise import HEAD_WISE
 from dse.engines import ENGINES, TPE_BUDGET, pick
 from dse.engines.exhaustive import exhaustive, unseen
-from dse.engines.optuna_samplers import distributions
-from search_spaces import Candidates, SearchSpace
+from dse.engines.optuna_samplers import corners, distributions
+from search_spaces import Candidates, SearchSpace, load_space
 
 DRAWN = [name for name in ENGINES if name != "exhaustive"]
 LEARNING = ("nsga2", "tpe")
@@ -31,8 +32,31 @@ def test_exhaustive_covers_the_space_once_in_order(candidates: Candidates, k: in
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_other_seeds_draw_other_plans(name: str, candidates: Candidates) -> None:
-    draws = {tuple(keys(ENGINES[name].make(candidates, 2, seed).propose(10)).tolist()) for seed in range(5)}
+    draws = {tuple(keys(ENGINES[name].make(candidates, 2, seed).propose(60)).tolist()) for seed in range(5)}
     assert len(draws) == 5
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_ends_of_the_space_are_proposed_first(name: str) -> None:
+    candidates = load_space("cats").on(load_workload("cats-block"), load_platform("nrf52840-mixer"))
+    first = list(corners(candidates.space))
+    assert {(c["n_chips"], c["prune_qkv"], c["prune_ffn_out"]) for c in first} == {
+        (n, p, p) for n in (1, 3, 5, 7, 10, 12, 14, 16) for p in (0.0, 0.9)
+    }
+    plans = ENGINES[name].make(candidates, 2, 0).propose(len(first))
+    asked = candidates.plans(
+        np.zeros(len(first), dtype=np.int64),
+        {decision: np.array([c[decision] for c in first]) for decision in candidates.space.decisions},
+    )
+    assert keys(plans).tolist() == keys(asked).tolist()
+
+
+def test_ends_of_a_mixed_space_are_those_of_each_strategy(candidates: Candidates) -> None:
+    space = load_space("all").on(candidates.workload, candidates.platform).space
+    first = list(corners(space))
+    assert {c["strategy"] for c in first} == {"head_wise", "column_wise"}
+    assert {c["n_chips"] for c in first if c["strategy"] == "column_wise"} == set(range(1, 9))
+    assert max(c["n_chips"] for c in first if c["strategy"] == "head_wise") == 64
 
 
 @pytest.mark.parametrize("name", LEARNING)
