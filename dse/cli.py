@@ -86,6 +86,7 @@ def search(
 
     from costmodel.errors import UsageError, nearest
     from costmodel.hardware import load_platform
+    from costmodel.plan import SHORTHANDS
     from costmodel.workload import load_workload
     from dse.engines import ENGINES
     from dse.export import JOURNAL, free_run_folder, new_run_folder, write_run
@@ -103,7 +104,9 @@ def search(
         raise UsageError(f"--seed {seed} must be 0 to {2**32 - 1}")
     on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
     searched = load_space(space if space is not None else default_space(on))
-    for name, value in settings_of(settings or []).items():
+    given = settings_of(settings or [])
+    for name in sorted(given, key=lambda name: name not in SHORTHANDS):  # what is named itself goes last
+        value = given[name]
         if name == "strategy":
             searched = searched.with_strategies(value.split(","))
             continue

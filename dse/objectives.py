@@ -207,9 +207,9 @@ class Constraint:
     text: str
 
     def slack(self, costs: Costs) -> FloatArray:
-        """How far the bound is missed, relative to it: at most 0 where it is met."""
+        """How far the bound is missed, relative to it unless it is 0: at most 0 where it is met."""
         excess = (self.objective.of(costs) - self.bound) * (1.0 if self.at_most else -1.0)
-        return np.asarray(excess / abs(self.bound))
+        return np.asarray(excess / (abs(self.bound) or 1.0))
 
 
 EXPRESSION = re.compile(
@@ -237,8 +237,9 @@ def constraint(text: str) -> Constraint:
         number, unit = number / 100, ""
     if operator not in ("<=", ">="):
         raise UsageError(f"constraint {text!r}: operator {operator!r} must be <= or >=", form)
-    if number <= 0:
-        raise UsageError(f"constraint {text!r}: the bound must be a number above 0")
+    if number < 0 or (number == 0 and not objective.share):
+        least = "at least" if objective.share else "above"
+        raise UsageError(f"constraint {text!r}: the bound must be a number {least} 0")
     if not objective.unit:
         if unit:
             raise UsageError(f"constraint {text!r}: {name} has no unit, got {unit!r}")
@@ -252,7 +253,7 @@ def constraint(text: str) -> Constraint:
             bound = to_unit(number, unit, objective.unit)
         except ValueError as error:
             raise UsageError(f"constraint {text!r}: {error}") from None
-    if not SMALLEST <= bound <= LARGEST:
+    if bound and not SMALLEST <= bound <= LARGEST:
         raise UsageError(f"constraint {text!r}: the bound is beyond {SMALLEST:g} to {LARGEST:g} in SI units")
     return Constraint(objective=objective, at_most=operator == "<=", bound=bound, text=text.strip())
 

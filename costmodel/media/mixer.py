@@ -137,6 +137,11 @@ class Mixer(Medium):
     def _a_packet_fits(self) -> Mixer:
         if not self.least_payload <= self.most_payload < self.physical_payload:
             raise ValueError("payloads must rise: least_payload, most_payload, physical_payload")
+        least = self.packet_header_bytes + coefficient_bytes(1) + self.least_payload
+        if least > self.physical_payload:
+            raise ValueError(
+                f"packet_header, two bytes and least_payload, {least:g} in all, exceed physical_payload"
+            )
         if self.clock_drift > MOST_DRIFT:
             raise ValueError(f"clock_drift {self.clock_drift} must be at most {MOST_DRIFT}")
         return self

@@ -36,6 +36,21 @@ def test_what_would_make_no_difference_is_refused(
     assert_refused(dse("evaluate", *ON, *given), named)
 
 
+def test_a_ratio_that_is_named_goes_before_the_shorthand_in_any_order(dse: Command) -> None:
+    settings = (("--set", "prune_o=0.1"), ("--set", "prune=0.5"))
+    found = [
+        said(dse("search", *ON, "--set", "n_chips=4", *one, *other, "--out", f"run{i}"))
+        for i, (one, other) in enumerate((settings, settings[::-1]))
+    ]
+    assert all("pruned by qkv 0.5, o 0.1, ffn_in 0.5, ffn_out 0.5" in text for text in found)
+
+
+def test_a_bound_of_no_missing_weights_keeps_what_is_not_pruned(dse: Command) -> None:
+    asked = ("--set", "n_chips=4,8", "--set", "prune=0,0.5", "--constraint", "missing_weights<=0")
+    text = said(dse("search", *ON, *asked, "--out", "run"))
+    assert "32 plans evaluated, 2 feasible, 2 on the front" in text
+
+
 def test_numbers_of_chips_that_nothing_can_use_are_refused(dse: Command) -> None:
     assert_refused(dse("search", *ON, "--set", "n_chips=40", "--out", "run"), "over 40 chips")
 
