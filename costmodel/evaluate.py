@@ -27,6 +27,7 @@ Scope = Literal["model", "block", "attention", "mlp"]
 Prefetch = Literal["steady", "hidden"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFETCHES: tuple[Prefetch, ...] = get_args(Prefetch)
+AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower, and take more memory
 OF_CHIPS = (0, 1)  # axes of roles and classes, where what a chip has in memory is counted
 
 
@@ -304,7 +305,10 @@ def evaluate(
         plans = Plans.filled(next(iter(STRATEGIES)), 0, {name: np.empty(0) for name in plans.values})
     batches = []
     for where, some in plans.by_strategy():
-        batches.append((where, costing(workload, platform, some, accounting).costs))
+        for start in range(0, max(len(some), 1), AT_ONCE):
+            block = slice(start, start + AT_ONCE)
+            costs = costing(workload, platform, some.take(np.arange(len(some))[block]), accounting).costs
+            batches.append((where[block], costs))
     return Costs.scattered(batches)
 
 

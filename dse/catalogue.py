@@ -76,7 +76,8 @@ def describe(name: str) -> Iterator[RenderableType]:
     if is_space:
         found = True
         space = load_space(name)
-        yield f"space {name}: {space.description}; {space.combinations:.0f} combinations"
+        size = f"{space.combinations:.0f} combinations, equivalent ones counted apart"
+        yield f"space {name}: {space.description}; {size}"
         for strategy, choices in space.choices.items():
             yield f"strategy {strategy}"
             yield listing({k: shown_choices(v) for k, v in choices.items()})

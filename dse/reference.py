@@ -100,7 +100,8 @@ def record_report(record: Record) -> RenderableType:
         )  # fmt: skip
     description = str(record.data.get("description", ""))
     names = [f"{k} = {v}" for k, v in record.data.items() if isinstance(v, str) and k != "description"]
-    return Group(Text(f"{record.kind} {record.name}", style="bold"), description, *names, "", table)
+    values: list[RenderableType] = ["", table] if table.row_count else []
+    return Group(Text(f"{record.kind} {record.name}", style="bold"), description, *names, *values)
 
 
 def listing(entries: dict[str, str]) -> Table:

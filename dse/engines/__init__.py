@@ -10,6 +10,7 @@ from search_spaces import Candidates
 
 # Below this budget TPE finds more of the front than NSGA-II, above it costs more time than it saves.
 TPE_BUDGET = 300
+SOON_LISTED = 50_000  # so many plans are all evaluated within half a minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +59,13 @@ def pick(size: int, budget: int) -> tuple[str, str]:
     >>> pick(409, 500)[0], pick(409, 100)[0], pick(9999, 1000)[0]
     ('exhaustive', 'tpe', 'nsga2')
     """
+    has = f"the space has {size} plan{'s' if size > 1 else ''}"
     if size <= budget:
-        return "exhaustive", f"the space has {size} plans, the budget covers all of them"
+        return "exhaustive", f"{has}, the budget covers all of them"
+    exact = f"; --budget {size} makes the front exact" if size <= SOON_LISTED else ""
     if budget <= TPE_BUDGET:
-        return "tpe", f"the space has {size} plans; TPE is the best sampler up to {TPE_BUDGET} evaluations"
-    return "nsga2", f"the space has {size} plans, more than the budget"
+        return "tpe", f"{has}; TPE is the best sampler up to {TPE_BUDGET} evaluations{exact}"
+    return "nsga2", f"{has}, more than the budget{exact}"
 
 
 __all__ = ["ENGINES", "Engine", "EngineEntry", "pick"]

@@ -3,9 +3,11 @@ import pytest
 
 from costmodel import Accounting, Plan, Plans, Platform, evaluate, load_workload
 from costmodel.errors import UsageError
+from costmodel.evaluate import AT_ONCE
 from costmodel.memory import Regime
 from costmodel.parameters import built_in_names
-from tests.strategies import KERNEL_SETS, changed, costed
+from search_spaces import load_space
+from tests.strategies import KERNEL_SETS, changed, costed, per_plan
 
 TINY = load_workload("tinyllama-42m")
 ONE, EIGHT, SIXTEEN = (Plans.of([Plan(strategy="head_wise", n_chips=n)]) for n in (1, 8, 16))
@@ -203,3 +205,11 @@ def test_more_tokens_of_a_prompt_never_take_less_at_effective_rates(siracusa: Pl
     workloads = (load_workload("tinyllama-42m", "prompt", n) for n in range(1, 40))
     latency = [float(evaluate(w, siracusa, plan).latency_s[0]) for w in workloads]
     assert latency == sorted(latency)
+
+
+def test_more_plans_than_are_costed_at_once_cost_the_same(siracusa: Platform) -> None:
+    plans = load_space("all").on(TINY, siracusa).all_plans
+    many = plans.take(np.arange(2 * AT_ONCE + 7) % len(plans))
+    once, again = per_plan(evaluate(TINY, siracusa, plans)), per_plan(evaluate(TINY, siracusa, many))
+    for field, array in again.items():
+        np.testing.assert_array_equal(array, np.resize(once[field], len(many)), field)
