@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from costmodel.evaluate import SCOPES, Accounting, evaluate, inspect
 from costmodel.hardware import load_platform
@@ -24,6 +27,31 @@ CHIPS = tuple(range(1, 17))
 FEATURES = (128, 192, 256, 320, 384, 448, 512)
 RATIOS = (0.0, 0.5, 0.9)
 RED = "#c03d3e"
+# What each scheme is, and how it is drawn: dashes and small markers lie on top, so that lines beneath show.
+DRAWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "p 0": ("column-wise, nothing pruned (p 0)", {"color": BLUE, "marker": "o", "ms": 7}),
+    "p 0.5": ("column-wise, half pruned (p 0.5)", {"color": GREEN, "marker": "s", "ms": 4}),
+    "p 0.9": ("column-wise, nine tenths pruned (p 0.9)", {"color": ORANGE, "marker": "^", "ms": 5}),
+    "flat head-wise": (
+        "flat head-wise: split by heads, partial sums to one root",
+        {"color": "black", "marker": "x", "ms": 4, "ls": "--", "lw": 1},
+    ),
+    "voltage": (
+        "Voltage: split by tokens, all weights on every chip",
+        {"color": RED, "marker": "d", "ms": 4, "ls": ":"},
+    ),
+}
+DEPTHS_DRAWN: dict[int, dict[str, Any]] = dict(
+    zip(
+        DEPTHS,
+        (
+            {"color": BLUE, "marker": "o", "ms": 12, "mfc": "none", "lw": 3, "alpha": 0.6},
+            {"color": GREEN, "marker": "s", "ms": 7, "mfc": "none", "lw": 1.3},
+            {"color": ORANGE, "marker": "^", "ms": 4, "ls": "--", "lw": 1.3},
+        ),
+        strict=True,
+    )
+)
 
 
 def flat_plan(n_chips: int) -> Plan:
@@ -124,17 +152,16 @@ def plot_resources(table: pd.DataFrame) -> Figure:
         "paper_attention_flash_bytes": "flash of the attention's weights [kB]",
         "paper_communication_bytes": "communication of a block [kB]",
     }
-    colours = dict(zip(SCHEMES, (BLUE, GREEN, ORANGE, GREY, RED), strict=True))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(12, 4.4), layout="constrained")
+        figure = Figure(figsize=(12, 5), layout="constrained")
         for axes, (column, title) in zip(figure.subplots(1, 3), panels.items(), strict=True):
             for scheme, rows in table.groupby("scheme", sort=False):
-                axes.plot(
-                    rows["n_chips"], rows[column] / 1e3, marker=".", color=colours[str(scheme)], label=scheme
-                )
+                name, style = DRAWN[str(scheme)]
+                axes.plot(rows["n_chips"], rows[column] / 1e3, label=name, **style)
             axes.set(yscale="log", xlabel="chips", title=title, xticks=(1, 2, 4, 8, 12, 16))
             plain_log_ticks(axes.yaxis)
-        figure.axes[0].legend(fontsize=8)
+        handles, names = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9)
         figure.suptitle(
             "F 128, 64 tokens, as the paper counts: column-wise at three pruning ratios, and other schemes",
             fontsize=11,
@@ -145,55 +172,72 @@ def plot_resources(table: pd.DataFrame) -> Figure:
 def plot_latency(table: pd.DataFrame) -> Figure:
     """Latency of both halves over features at 16 chips, and over chips at 512 features."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 7), layout="constrained")
+        figure = Figure(figsize=(10, 7.6), layout="constrained")
         for row, half in zip(figure.subplots(2, 2, sharey="row"), HALVES, strict=True):
             some = table[table["half"] == half]
+            name = "attention" if half == "attention" else "MLP"
             for axes, (x, fixed, value) in zip(
                 row, (("features", "n_chips", 16), ("n_chips", "features", 512)), strict=True
             ):
                 for ratio in RATIOS:
                     line = some[(some[fixed] == value) & (some["prune"] == ratio)]
-                    label = f"p {ratio:g}" + (", 16 chips" if fixed == "n_chips" else "")
-                    axes.plot(line[x], line["latency_s"], marker=".", color=COLOURS[ratio], label=label)
+                    axes.plot(line[x], line["latency_s"], marker=".", color=COLOURS[ratio])
+                    _name_line(axes, f"p {ratio:g}", line[x], line["latency_s"], COLOURS[ratio])
+                alone = some[some["n_chips"] == 1]
                 if x == "features":
-                    alone = some[some["n_chips"] == 1]
-                    axes.plot(alone[x], alone["latency_s"], "--", color=GREY, label="one chip")
-                    over = alone[~alone["fits"]]
-                    axes.scatter(
-                        over[x], over["latency_s"], marker="x", color=RED, label="exceeds its flash", zorder=3
-                    )
-                name = "attention" if half == "attention" else "MLP"
-                axes.set(yscale="log", xlabel="features" if x == "features" else "chips, F 512", title=name)
+                    axes.plot(alone[x], alone["latency_s"], "--", color=GREY)
+                    _name_line(axes, "one chip", alone[x], alone["latency_s"], "#666666")
+                over = some[~some["fits"] & ((some[fixed] == value) | (some["n_chips"] == 1))]
+                axes.scatter(over[x], over["latency_s"], marker="x", s=60, color=RED, zorder=3)
+                words = "16 chips and one chip" if x == "features" else "512 features"
+                axes.set(yscale="log", xlabel="chips" if x == "n_chips" else x, title=f"{name}, {words}")
                 axes.set_xticks(FEATURES if x == "features" else (1, 2, 4, 8, 12, 16))
                 plain_log_ticks(axes.yaxis)
-            row[0].set_ylabel("latency [s], carries 40 %")
-        figure.axes[0].legend(fontsize=8)
-        figure.suptitle(f"Half a block on nRF52840 under Mixer, {TOKENS} tokens", fontsize=11)
+            row[0].set_ylabel("latency [s] (absolute values ±40 %)")
+        handles = [
+            *(Line2D([], [], color=COLOURS[p], marker=".", label=f"column-wise, p {p:g}") for p in RATIOS),
+            Line2D([], [], color=GREY, ls="--", label="one chip"),
+            Line2D([], [], color=RED, marker="x", ls="", label="exceeds the chip's flash"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        figure.suptitle(
+            f"Half a block on nRF52840 under Mixer, {TOKENS} tokens; p: share of remote columns left out",
+            fontsize=11,
+        )
     return figure
+
+
+def _name_line(axes: Axes, name: str, x: pd.Series[float], y: pd.Series[float], colour: str) -> None:
+    """Write a line's name beside its last point."""
+    axes.annotate(
+        name, (x.iloc[-1], y.iloc[-1]), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
+        color=colour,
+    )  # fmt: skip
 
 
 def plot_capacity(table: pd.DataFrame) -> Figure:
     """Stored weights of the largest model over the number of chips."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+        figure = Figure(figsize=(6.4, 5.4), layout="constrained")
         axes = figure.subplots()
-        for colour, (layers, rows) in zip((BLUE, GREEN, ORANGE), table.groupby("blocks"), strict=True):
+        for layers, style in DEPTHS_DRAWN.items():
+            rows = table[table["blocks"] == layers]
             name = "1 block" if layers == 1 else f"{layers} blocks"
             last = rows.iloc[-1]
-            label = f"{name}: {last['over_one_chip']:.1f} times one chip"
-            axes.plot(rows["n_chips"], rows["stored_weights"] / 1e6, marker="o", color=colour, label=label)
-            beyond = rows[rows["also_limited_by"] != ""]
-            axes.scatter(
-                beyond["n_chips"], beyond["stored_weights"] / 1e6, s=90, facecolors="none", edgecolors=RED
-            )
-        axes.scatter([], [], s=90, facecolors="none", edgecolors=RED, label="holds, but needs over one round")
+            label = f"{name}: 16 chips hold {last['over_one_chip']:.1f} times what one does"
+            axes.plot(rows["n_chips"], rows["stored_weights"] / 1e6, label=label, **style)
+        beyond = table[table["also_limited_by"] != ""]
+        axes.scatter(
+            beyond["n_chips"], beyond["stored_weights"] / 1e6, s=130, marker="x", color=RED, zorder=3,
+            label="flash holds it, but a gather needs more rounds than the firmware runs",
+        )  # fmt: skip
         axes.set(
             xlabel="chips",
             ylabel="stored weights [millions]",
             title="Largest model by flash, nothing pruned",
             xticks=(1, 2, 4, 8, 16),
         )
-        axes.legend(fontsize=8)
+        figure.legend(loc="outside lower center", fontsize=9)
     return figure
 
 

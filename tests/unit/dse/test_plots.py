@@ -7,9 +7,18 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from dse.objectives import OBJECTIVES
-from dse.plots import front_page, plot_front, save, save_front
+from dse.plots import (
+    LABELLED_CHIPS,
+    front_page,
+    label_points,
+    plain_log_ticks,
+    plot_front,
+    save,
+    save_front,
+)
 from dse.search import SearchResult
 from dse.tables import front_table, trials_table
 
@@ -81,12 +90,11 @@ def test_every_feasible_plan_and_every_plan_of_the_front_is_drawn(tables: Tables
 
 
 def test_axes_have_names_units_and_the_knee_is_told(tables: Tables) -> None:
-    axes = plot_front(*tables, OBJECTIVES["edp"], OBJECTIVES["n_chips"], "two\nlines").axes[0]
-    assert axes.get_xlabel() == "edp [mJ ms]"
+    figure = plot_front(*tables, OBJECTIVES["edp"], OBJECTIVES["n_chips"], "two\nlines")
+    axes, (legend,) = figure.axes[0], figure.legends
+    assert axes.get_xlabel() == "energy-delay product [mJ ms]"
     assert axes.get_ylabel() == "number of chips"
     assert axes.get_title() == "two\nlines"
-    legend = axes.get_legend()
-    assert legend is not None
     texts = [text.get_text() for text in legend.get_texts()]
     row = tables[1].loc[tables[1]["knee"]].iloc[0]
     assert texts[-1] == f"recommended: {row['n_chips']} chips, groups of {row['group_size']}"
@@ -100,6 +108,60 @@ def test_axis_is_logarithmic_beyond_a_decade(tables: Tables, largest: float, sca
         table["latency_s"] = np.linspace(1.0, largest, len(table))
     axes = plot_front(trials, front, X, Y, "title").axes[0]
     assert axes.get_xscale() == scale
+
+
+def test_axis_of_shares_is_linear_over_any_range(tables: Tables) -> None:
+    trials, front = (t.copy() for t in tables)
+    for table in (trials, front):
+        table["missing_weights"] = np.linspace(0.001, 0.9, len(table))
+    axes = plot_front(trials, front, X, OBJECTIVES["missing_weights"], "title").axes[0]
+    assert axes.get_yscale() == "linear"
+    assert axes.get_ylabel() == "missing weights (share, 0 to 1)"
+
+
+def test_large_numbers_on_a_log_axis_are_written_out() -> None:
+    axes = Figure().subplots()
+    axes.set(xscale="log")
+    plain_log_ticks(axes.xaxis)
+    assert axes.xaxis.get_major_formatter()(2e6) == "2000000"
+
+
+def test_legend_lies_below_the_axes(tables: Tables) -> None:
+    figure = plot_front(*tables, X, Y, "title")
+    figure.draw_without_rendering()
+    (legend,), axes = figure.legends, figure.axes[0]
+    assert axes.get_legend() is None
+    assert legend.get_window_extent().y1 <= axes.get_window_extent().y0
+
+
+def test_the_fastest_plan_of_so_many_chips_is_labelled(tables: Tables) -> None:
+    front = tables[1].iloc[::-1]
+    texts = plot_front(tables[0], front, X, Y, "title").axes[0].texts
+    for text in texts:
+        rows = front[front["n_chips"] == int(text.get_text())]
+        assert text.xy == tuple(rows.loc[rows["latency_s"].idxmin(), ["latency_s", "energy_j"]] * 1e3)
+    assert {int(text.get_text()) for text in texts} == set(front["n_chips"]) & set(LABELLED_CHIPS)
+
+
+@pytest.mark.parametrize(("x", "y"), [("n_chips", "latency"), ("energy", "n_chips")])
+def test_chips_are_not_told_again_where_they_are_an_axis(tables: Tables, x: str, y: str) -> None:
+    figure = plot_front(*tables, OBJECTIVES[x], OBJECTIVES[y], "title")
+    assert not figure.axes[0].texts
+    assert not figure.legends[0].get_title().get_text()
+
+
+def test_texts_beside_points_cover_neither_points_nor_each_other() -> None:
+    figure = Figure(figsize=(4, 4))
+    axes = figure.subplots()
+    points = [(0.5, 0.5), (0.5, 0.54), (0.55, 0.5)]
+    axes.plot(*zip(*points, strict=True), marker="o", linestyle="")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    label_points(figure, axes, [(str(i), point, "black") for i, point in enumerate(points)])
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == ["0", "1", "2"]
+    for i, box in enumerate(boxes):
+        assert not box.count_contains(axes.transData.transform(points))
+        assert not box.count_overlaps(boxes[:i] + boxes[i + 1 :])
 
 
 def test_axis_with_a_zero_is_linear(tables: Tables) -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -86,3 +87,25 @@ def test_capacity_grows_with_chips_and_says_what_binds_before_flash() -> None:
 def test_figures_name_their_axes(resources: pd.DataFrame, latency: pd.DataFrame) -> None:
     for figure in (plot_resources(resources), plot_latency(latency), plot_capacity(capacity_table())):
         assert all(axes.get_xlabel() for axes in figure.axes)
+
+
+def test_every_panel_says_what_its_lines_are(resources: pd.DataFrame, latency: pd.DataFrame) -> None:
+    for axes in plot_latency(latency).axes:
+        names = [text.get_text() for text in axes.texts]
+        assert len(names) == len(axes.get_lines())
+        assert {f"p {ratio:g}" for ratio in RATIOS} <= set(names)
+    (legend,) = plot_resources(resources).legends
+    assert len(legend.get_texts()) == len(SCHEMES)
+
+
+def test_what_exceeds_flash_is_marked_in_every_panel_that_shows_it(latency: pd.DataFrame) -> None:
+    marked = [axes.collections[0].get_offsets() for axes in plot_latency(latency).axes]
+    seconds = latency.loc[~latency["fits"], "latency_s"].item()
+    assert [np.asarray(some).tolist() for some in marked] == [[[512, seconds]], [[1, seconds]], [], []]
+
+
+def test_no_two_lines_of_a_figure_are_drawn_alike(resources: pd.DataFrame) -> None:
+    for figure in (plot_resources(resources), plot_capacity(capacity_table())):
+        for axes in figure.axes:
+            lines = axes.get_lines()
+            assert len({(line.get_marker(), line.get_markersize()) for line in lines}) == len(lines)

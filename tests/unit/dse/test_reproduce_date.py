@@ -8,6 +8,7 @@ from costmodel import Accounting, Plan, Plans, evaluate, load_platform, load_wor
 from dse.plots import save
 from dse.reproduce_date import (
     CHIPS,
+    LABELLED,
     MODELS,
     REQUESTS,
     plot_speedup,
@@ -72,15 +73,34 @@ def test_steady_accounting_is_never_faster(folder: Path) -> None:
     assert (steady["latency_s"] > hidden["latency_s"]).any()
 
 
-def test_speedup_figure_has_every_curve_and_the_linear_line(table: pd.DataFrame) -> None:
+def test_speedup_figure_has_the_linear_line_and_every_number_of_chips(table: pd.DataFrame) -> None:
     panels = plot_speedup(table).axes
     assert [axes.get_title() for axes in panels] == list(REQUESTS.values())
     for axes, request in zip(panels, REQUESTS, strict=True):
         linear, *curves = (np.asarray(line.get_xydata()) for line in axes.get_lines())
         assert linear.tolist() == [[n, n] for n in CHIPS]
+        drawn = np.concatenate([np.asarray(c.get_offsets()) for c in axes.collections]).tolist()
+        rows = table[table["request"] == request]
+        assert sorted(drawn) == sorted(rows[["n_chips", "speedup"]].to_numpy().tolist())
         for model, curve in zip(MODELS, curves, strict=True):
-            rows = table[(table["model"] == model) & (table["request"] == request)]
-            np.testing.assert_array_equal(curve, rows[["n_chips", "speedup"]])
+            some = rows[(rows["model"] == model) & rows["n_chips"].isin(LABELLED)]
+            np.testing.assert_array_equal(curve, some[["n_chips", "speedup"]])
+
+
+def test_every_line_goes_through_its_large_markers(table: pd.DataFrame) -> None:
+    for figure in (plot_speedup(table), plot_tradeoff(table)):
+        for axes in figure.axes:
+            on_lines = {tuple(point) for line in axes.get_lines() for point in np.asarray(line.get_xydata())}
+            for marks in axes.collections:
+                if marks.get_sizes().min() > 5:  # type: ignore[attr-defined]
+                    assert {tuple(point) for point in np.asarray(marks.get_offsets())} <= on_lines
+
+
+def test_each_number_of_chips_is_told_once_where_both_models_are_alike(table: pd.DataFrame) -> None:
+    for axes in plot_tradeoff(table).axes:
+        texts = [int(text.get_text()) for text in axes.texts]
+        assert sorted(texts) == sorted([*LABELLED, 16, 32, 64])
+        assert {int(t.get_text()) for t in axes.texts if t.get_color() == "black"} == {1, 2, 4, 8}
 
 
 def test_tradeoff_figure_has_both_models_in_both_modes(table: pd.DataFrame) -> None:
@@ -93,8 +113,7 @@ def test_tradeoff_figure_has_both_models_in_both_modes(table: pd.DataFrame) -> N
 
 
 def test_each_point_is_marked_by_its_regime(table: pd.DataFrame) -> None:
-    legend = plot_speedup(table).axes[0].get_legend()
-    assert legend is not None
+    (legend,) = plot_speedup(table).legends
     names = [text.get_text() for text in legend.get_texts()]
     assert {f"weights {regime}" for regime in set(table["regime"])} <= set(names)
 
