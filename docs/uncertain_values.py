@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
-from worked_numbers import BLOCK_HIDDEN, MODEL, SIRACUSA, TINY, costs, table
+from worked_columns import columns
+from worked_numbers import BLOCK_HIDDEN, MODEL, RADIO, SIRACUSA, TINY, costs, table
 
 from costmodel import Platform
 from costmodel.hardware import platform_of
-from costmodel.parameters import Record, Sourced, built_in_names, load
+from costmodel.parameters import KINDS, Record, Sourced, built_in_names, load
 from costmodel.workload import Model
 from dse.reference import shown_value
 from dse.validation import validate
 
-CHANGES = ["model latency, %", "model energy, %", "block latency, %"]
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A platform with the plans whose costs say what hangs on its values.
+
+    Attributes
+    ----------
+    changes : tuple of str
+        What `costs_of` gives, as headings.
+    costs_of : callable
+        Platform to costs.
+    """
+
+    platform: Platform
+    changes: tuple[str, ...]
+    costs_of: Callable[[Platform], np.ndarray]
+
+
+def costs_of_eight(platform: Platform) -> np.ndarray:
+    """Cost 8 chips: the model in steady state, a block with prefetches hidden."""
+    whole, block = costs(8, MODEL, TINY, platform), costs(8, BLOCK_HIDDEN, TINY, platform)
+    return np.concatenate([whole.latency_s, whole.energy_j, block.latency_s])
+
+
+def costs_of_sixteen(platform: Platform) -> np.ndarray:
+    """Cost a block on 16 chips by radio, pruned by 0.9 and not pruned."""
+    pruned, whole = (columns(16, p, platform=platform).costs for p in (0.9, 0.0))
+    return np.concatenate([pruned.latency_s, pruned.energy_j, whole.latency_s])
+
+
+WIRED = Case(
+    platform=SIRACUSA,
+    changes=("model latency, %", "model energy, %", "block latency, %"),
+    costs_of=costs_of_eight,
+)
+WIRELESS = Case(
+    platform=RADIO,
+    changes=("latency at p 0.9, %", "energy at p 0.9, %", "latency at p 0, %"),
+    costs_of=costs_of_sixteen,
+)
 
 
 def shown(entry: Sourced) -> list[str]:
@@ -31,13 +71,13 @@ def uncertain(record: Record) -> Iterator[tuple[str, Sourced]]:
     return ((key, entry) for key, entry in record.values() if entry.status in ("assumed", "fitted"))
 
 
-def uncertain_values(status: str) -> int:
-    """Count the values of the platform that have a status."""
-    return sum(entry.status == status for record in SIRACUSA.records for _, entry in uncertain(record))
+def uncertain_values(status: str, case: Case = WIRED) -> int:
+    """Count the values of a platform that have a status."""
+    return sum(entry.status == status for record in case.platform.records for _, entry in uncertain(record))
 
 
-def platform_with(record: Record, key: str, value: float) -> Platform:
-    """Give the platform with another value in one of its records."""
+def platform_with(platform: Platform, record: Record, key: str, value: float) -> Platform:
+    """Give a platform with another value in one of its records."""
     data = copy.deepcopy(record.data)
     *path, last = key.split(".")
     entries = data
@@ -45,39 +85,54 @@ def platform_with(record: Record, key: str, value: float) -> Platform:
         entries = entries[part]
     entries[last]["value"] = value
     changed = replace(record, data=data)
-    return platform_of(tuple(changed if r is record else r for r in SIRACUSA.records))
+    return platform_of(tuple(changed if r is record else r for r in platform.records))
 
 
-def costs_of_eight(platform: Platform) -> np.ndarray:
-    """Give what `CHANGES` are of: the model in steady state, a block with prefetches hidden."""
-    whole, block = costs(8, MODEL, TINY, platform), costs(8, BLOCK_HIDDEN, TINY, platform)
-    return np.concatenate([whole.latency_s, whole.energy_j, block.latency_s])
-
-
-def sensitivity(record: Record, key: str, entry: Sourced) -> list[str]:
-    """Say by how many percent each cost of 8 chips changes when a value goes to its low and high end."""
+def sensitivity(case: Case, record: Record, key: str, entry: Sourced) -> list[str]:
+    """Say by how many percent each cost of a case changes when a value goes to its low and high end."""
     if entry.low is None or entry.high is None:
-        return ["-"] * len(CHANGES)
+        return ["-"] * len(case.changes)
     whole = isinstance(entry.value, int)
     ends = (int(end) if whole and entry.unit is None else end for end in (entry.low, entry.high))
+    now = case.costs_of(case.platform)
     low, high = (
-        100 * (costs_of_eight(platform_with(record, key, end)) / costs_of_eight(SIRACUSA) - 1) for end in ends
+        100 * (case.costs_of(platform_with(case.platform, record, key, end)) / now - 1) for end in ends
     )
     return [f"{a:+z.1f} .. {b:+z.1f}" for a, b in zip(low, high, strict=True)]
 
 
-def platform_table() -> str:
-    """List the platform's uncertain values with what hangs on each."""
+def platform_table(case: Case = WIRED) -> str:
+    """List a platform's uncertain values with what hangs on each."""
     return table(
-        ["parameter", "value", "low .. high", "status", *CHANGES, "reason"],
+        ["parameter", "value", "low .. high", "status", *case.changes, "reason"],
         [
             [
                 f"`{record.kind}/{record.name}` `{key}`",
                 *shown(entry),
-                *sensitivity(record, key, entry),
+                *sensitivity(case, record, key, entry),
                 entry.reason or "",
             ]
-            for record in SIRACUSA.records
+            for record in case.platform.records
+            for key, entry in uncertain(record)
+        ],
+    )
+
+
+def others_table() -> str:
+    """List the uncertain values of all other built-in files but models."""
+    told = {(r.kind, r.name) for case in (WIRED, WIRELESS) for r in case.platform.records}
+    records = (
+        load(kind, name)
+        for kind in KINDS
+        if kind != "model"
+        for name in built_in_names(kind)
+        if (kind, name) not in told
+    )
+    return table(
+        ["parameter", "value", "low .. high", "status", "reason"],
+        [
+            [f"`{record.kind}/{record.name}` `{key}`", *shown(entry), entry.reason or ""]
+            for record in records
             for key, entry in uncertain(record)
         ],
     )
@@ -100,9 +155,9 @@ def model_table() -> str:
     )
 
 
-def calibration_table() -> str:
-    """Set the paper's rows that took part in the fit beside the model's."""
-    rows = [row for row in validate() if row.fitted and row.source.startswith("bochem2025")]
+def calibration_table(*sources: str) -> str:
+    """Set the rows of some sources that took part in a fit beside the model's."""
+    rows = [row for row in validate() if row.fitted and row.source.startswith(sources)]
     return table(
         ["quantity", "published", "model", "error", "source"],
         [

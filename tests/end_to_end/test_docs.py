@@ -7,6 +7,8 @@ from types import ModuleType
 
 import pytest
 
+from costmodel.parameters import KINDS, built_in_names, load
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "results" / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -92,3 +94,21 @@ def test_every_section_of_the_model_names_code_that_exists() -> None:
 def test_code_is_named_on_such_lines_alone() -> None:
     for line in (DOCS / "model.md").read_text(encoding="utf-8").splitlines():
         assert line.startswith("- Code: ") or not re.search(r"`(costmodel|dse)/[^`]*\.py", line), line
+
+
+def test_no_uncertain_value_is_left_out_of_the_assumptions() -> None:
+    text = (DOCS / "assumptions.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    given = {cells[0].removeprefix("| ") for cells in rows}
+    of_models = {(cells[0].removeprefix("| "), model) for cells in rows for model in cells[-2].split(", ")}
+    count = 0
+    for kind in KINDS:
+        for record in (load(kind, name) for name in built_in_names(kind)):
+            for key, entry in record.values():
+                if entry.status in ("assumed", "fitted"):
+                    count += 1
+                    if kind == "model":
+                        assert (f"`{key}`", record.name) in of_models
+                    else:
+                        assert f"`{kind}/{record.name}` `{key}`" in given
+    assert count > 100
