@@ -5,10 +5,23 @@ Unless an argument says otherwise, a plan is of one block of the CATS encoder on
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from worked_numbers import BLOCK, CATS, MIXER, MOBILEBERT, RADIO, SIRACUSA, TINY, most
+from worked_numbers import (
+    BLOCK,
+    CATS,
+    CORTEX,
+    MIXER,
+    MOBILEBERT,
+    RADIO,
+    SIRACUSA,
+    TINY,
+    Kind,
+    most,
+    table,
+)
 
 from costmodel import Accounting, Plans, Platform, Workload, load_workload, shards
 from costmodel.accuracy import weights_of
@@ -18,6 +31,11 @@ from costmodel.media import RoundDesign
 from costmodel.plan import plan_of
 from costmodel.program import HALVES
 from costmodel.strategies import canonical, column_wise
+from dse.validation import validate
+from dse.validation.cats2026 import LOG_NODES, LOG_SLOWEST_SLOTS, speedups
+
+PAUSE_S = 1.0  # between two rounds, for computing: as in the published firmware's timetable
+OFF = f"±{RADIO.kernels.time_uncertainty or 0:.0%}".replace("%", " %")
 
 
 def columns(
@@ -109,3 +127,96 @@ def expected_s(n_chips: int, prune: float = 0.0) -> float:
     """Seconds after which that round is expected to stop."""
     found = design(n_chips, prune)
     return most(found.rounds * MIXER.slots_used(found) * found.slot_s)
+
+
+def missing_share(ratios: dict[str, float], workload: Workload) -> float:
+    """U of a plan on 16 chips with a ratio of its own at each gather."""
+    plans = Plans.of([plan_of({"strategy": "column_wise", "n_chips": 16, **ratios})])
+    found = costing(workload, RADIO, canonical(workload, RADIO, plans), BLOCK)
+    return most(found.costs.missing_weights)
+
+
+def column_s(n_chips: int, prune: float = 0.0, platform: Platform = RADIO) -> float:
+    """Seconds of a block of a column-wise plan, messages and rounds back to back."""
+    return most(columns(n_chips, prune, BLOCK, CATS, platform).costs.latency_s)
+
+
+def column_j(n_chips: int, prune: float = 0.0) -> float:
+    """Joules of the same."""
+    return most(columns(n_chips, prune).costs.energy_j)
+
+
+def computing_s(n_chips: int, prune: float = 0.0) -> float:
+    """Seconds of these in which chips compute."""
+    return most(columns(n_chips, prune).costs.latency_by_cause_s["compute"])
+
+
+def norms_s(n_chips: int, prune: float = 0.0) -> float:
+    """Seconds that every chip takes for the norms of a block."""
+    program = columns(n_chips, prune).program
+    work = [o for half in HALVES for step in program.part(half).steps for o in step.work]
+    elements = sum(most(o.rows * np.asarray(o.columns)) for o in work if o.kind is Kind.NORM)
+    return elements * CORTEX.norm / RADIO.mcu.clock_hz
+
+
+def bounded_s(n_chips: int, prune: float = 0.0) -> float:
+    """Seconds of a block when every round takes all slots that it is given."""
+    return computing_s(n_chips, prune) + most(columns(n_chips, prune).costs.link_bound_s)
+
+
+def scheduled_s(n_chips: int, prune: float = 0.0) -> float:
+    """Seconds of a block on the firmware's timetable: each round has its bound, and a pause to compute in."""
+    found = columns(n_chips, prune)
+    steps = [step for half in HALVES for step in found.program.part(half).steps]
+    rounds = sum(step.exchange is not None for step in steps)
+    return most(found.costs.link_bound_s) + rounds * PAUSE_S
+
+
+def waiting_j(n_chips: int, prune: float, idle_w: float) -> float:
+    """Joules of all chips, in the prefix of `idle_w`, for what the timetable takes beyond back to back."""
+    return n_chips * idle_w * (scheduled_s(n_chips, prune) - column_s(n_chips, prune))
+
+
+def period_table(*prunes: float) -> str:
+    """Set the time of a block on 16 chips as costed beside that on the firmware's timetable."""
+    off = RADIO.kernels.time_uncertainty or 0.0
+    return table(
+        ["p", "back to back, as costed", OFF, "rounds at their bound", "firmware's period"],
+        [
+            [
+                f"{p:g}",
+                f"{column_s(16, p):.2f} s",
+                f"{(1 - off) * column_s(16, p):.2f} .. {(1 + off) * column_s(16, p):.2f} s",
+                f"{bounded_s(16, p):.2f} s",
+                f"{scheduled_s(16, p):.2f} s",
+            ]
+            for p in prunes
+        ],
+    )
+
+
+def at_another_pace(times: float) -> Platform:
+    """Give the radio platform with MAC rate and slots of a round slower or faster, by one factor."""
+    rate = CORTEX.gemm_mac_per_cycle / times
+    used = {name: times * getattr(MIXER, name) for name in ("used_slots_per_packet", "used_slots")}
+    return replace(
+        RADIO,
+        kernels=CORTEX.model_copy(update={"gemv_mac_per_cycle": rate, "gemm_mac_per_cycle": rate}),
+        link=MIXER.model_copy(update=used),
+    )
+
+
+def pace_table(*paces: float) -> str:
+    """Set the fitted cases beside the model's at other paces."""
+    names = [f"cats-{half}-speedup{pruned}" for pruned in ("", "-pruned") for half in ("attention", "mlp")]
+    published = {row.id: row for row in validate() if row.id in names}
+    found = [speedups(at_another_pace(times)) for times in paces]
+    rows = [[f"{published[n].published} x", *(f"{at[n]:.2f} x" for at in found)] for n in names]
+    cases = ["attention, p 0", "MLP, p 0", "attention, p 0.9", "MLP, p 0.9"]
+    slots = MIXER.used_slots_per_packet * LOG_NODES + MIXER.used_slots
+    rows.append([f"{LOG_SLOWEST_SLOTS} slots", *(f"{slots * times:.1f} slots" for times in paces)])
+    cases.append("log of 24 nodes")
+    return table(
+        ["case", "published", *(f"times x {times:g}" for times in paces)],
+        [[case, *row] for case, row in zip(cases, rows, strict=True)],
+    )

@@ -1,19 +1,22 @@
 import importlib
 import importlib.util
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from costmodel.parameters import KINDS, built_in_names, load
+from costmodel.parameters import KINDS, built_in_names, files, load
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "results" / "README.md", *sorted(DOCS.glob("*.md"))]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 QUOTED = re.compile(r"`([^`]+)`")
+FILE_HEADING = re.compile(r"#### `(\w+/[\w-]+)`")
+ROW = re.compile(r"\| `([\w.]+)` \| (.+) \|")
 REFERENCE = re.compile(r"(?:((?:costmodel|dse)/[\w/]+\.py): )?([\w.]+)")
 
 
@@ -96,19 +99,70 @@ def test_code_is_named_on_such_lines_alone() -> None:
         assert line.startswith("- Code: ") or not re.search(r"`(costmodel|dse)/[^`]*\.py", line), line
 
 
-def test_no_uncertain_value_is_left_out_of_the_assumptions() -> None:
-    text = (DOCS / "assumptions.md").read_text(encoding="utf-8")
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
-    given = {cells[0].removeprefix("| ") for cells in rows}
-    of_models = {(cells[0].removeprefix("| "), model) for cells in rows for model in cells[-2].split(", ")}
-    count = 0
-    for kind in KINDS:
-        for record in (load(kind, name) for name in built_in_names(kind)):
-            for key, entry in record.values():
-                if entry.status in ("assumed", "fitted"):
-                    count += 1
-                    if kind == "model":
-                        assert (f"`{key}`", record.name) in of_models
-                    else:
-                        assert f"`{kind}/{record.name}` `{key}`" in given
-    assert count > 100
+def uncertain() -> set[tuple[str, str]]:
+    """File and key of every assumed or fitted value that is built in."""
+    return {
+        (f"{kind}/{name}", key)
+        for kind in KINDS
+        for name in built_in_names(kind)
+        for key, entry in load(kind, name).values()
+        if entry.status in ("assumed", "fitted")
+    }
+
+
+def listed(page: str) -> set[tuple[str, str]]:
+    """File and key of every value in the page's tables; those of models name their files in a column."""
+    found: set[tuple[str, str]] = set()
+    files_here: list[str] = []
+    for line in page.splitlines():
+        if line.startswith("#"):
+            heading = FILE_HEADING.fullmatch(line)
+            files_here = [heading[1]] if heading else []
+            in_models = line == "### Models"
+        elif row := ROW.fullmatch(line):
+            if in_models:
+                files_here = [f"model/{name}" for name in row[2].split(" | ")[1].split(", ")]
+            found |= {(file, row[1]) for file in files_here}
+    return found
+
+
+def test_every_assumed_or_fitted_value_is_listed() -> None:
+    assert listed((DOCS / "assumptions.md").read_text(encoding="utf-8")) == uncertain()
+
+
+@pytest.mark.parametrize(
+    ("row", "missing"),
+    [
+        ("| `ram_reserve` |", {("link/mixer-ble2m", "ram_reserve")}),
+        ("| `ffn_in` |", {("importance/encoder", "ffn_in")}),
+        ("| `embedding` |", {("model/mobilebert", "embedding")}),
+    ],
+)
+def test_a_value_left_out_is_noticed(row: str, missing: set[tuple[str, str]]) -> None:
+    lines = (DOCS / "assumptions.md").read_text(encoding="utf-8").splitlines()
+    assert uncertain() - listed("\n".join(line for line in lines if not line.startswith(row))) == missing
+
+
+def test_a_new_link_is_listed_without_being_named(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(files.BUILT_IN, tmp_path / "parameters")
+    link = tmp_path / "parameters" / "link"
+    shutil.copy(link / "spi-32m.toml", link / "new-wire.toml")
+    monkeypatch.setattr(files, "BUILT_IN", tmp_path / "parameters")
+    assert ("link/new-wire", "bandwidth") in listed(build.uncertain_values.wire_tables())
+
+
+def test_uncertain_values_of_models_are_as_the_page_says() -> None:
+    for name in built_in_names("model"):
+        for key, entry in load("model", name).values():
+            if (f"model/{name}", key) in uncertain():
+                assert (entry.status, entry.low, entry.high) == ("assumed", None, None)
+
+
+def test_percentages_are_those_of_the_value_alone(build: ModuleType) -> None:
+    page, values = (DOCS / "assumptions.md").read_text(encoding="utf-8"), build.uncertain_values
+    found = values.columns(16, 0.9).costs
+    share = (found.energy_by_cause_j["compute"] / found.energy_j).item()
+    low, high = (f"{100 * share * (end / 9.6 - 1):+.1f}" for end in (5.1, 16.8))
+    assert f"| `core_power` | 9.6 mW | 5.1 .. 16.8 | assumed | 0 | {low} .. {high} |" in page
