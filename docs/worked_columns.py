@@ -76,6 +76,12 @@ def column_peak(n_chips: int, prune: float = 0.0, workload: Workload = CATS) -> 
     return most(columns(n_chips, prune, BLOCK, workload).counted.activation_peak_bytes)
 
 
+def round_s(message_bytes: float, n_chips: int) -> float:
+    """Seconds that rounds are expected to take in which all chips send a message, header included."""
+    found = MIXER.design(np.array([[message_bytes]]), np.array([[n_chips]]))
+    return float((found.rounds * MIXER.slots_used(found) * found.slot_s)[0])
+
+
 def canonical_ratio(n_chips: int, prune: float) -> float:
     """Pruning ratio that stands for all that leave the same columns before Q, K and V."""
     return float(columns(n_chips, prune).plans["prune_qkv"][0])

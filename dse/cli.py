@@ -89,7 +89,7 @@ def search(
     from costmodel.plan import SHORTHANDS
     from costmodel.workload import load_workload
     from dse.engines import ENGINES
-    from dse.export import JOURNAL, free_run_folder, new_run_folder, write_run
+    from dse.export import JOURNAL, free_run_folder, new_run_folder, write_run, writing
     from dse.objectives import constraints, objectives_named
     from dse.progress import run
     from dse.search import Job
@@ -130,9 +130,10 @@ def search(
     if engine == "exhaustive" and budget < (size := searched.on(job.workload, job.platform).size):
         raise UsageError(f"--engine exhaustive needs --budget {size}, all plans of the space")
     folder = new_run_folder(out if out is not None else free_run_folder(default), overwrite=overwrite)
-    result = run(job, folder / JOURNAL)
-    wall_s = time.perf_counter() - started
-    paths = write_run(folder, result, wall_s)
+    with writing(folder) as work:
+        result = run(job, work / JOURNAL, folder.name)
+        wall_s = time.perf_counter() - started
+        paths = write_run(work, result, wall_s)
 
     from dse.console import search_report
     from dse.tables import front_table

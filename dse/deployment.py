@@ -79,10 +79,24 @@ def regime_name(code: int) -> RegimeName:
     return names[Regime(code)]
 
 
-def rests_on(workload: Workload, platform: Platform) -> list[str]:
-    """List the assumed and fitted parameters behind a cost; not those of other requests."""
-    lines = [line for record in (*workload.records, *platform.records) for line in record.uncertain()]
-    return [line for line in lines if " requests." not in line or f" requests.{workload.request} " in line]
+def rests_on(workload: Workload, platform: Platform, plan: Plan, costs: PredictedCosts) -> list[str]:
+    """List the assumed and fitted parameters behind a plan's costs.
+
+    Not those of other requests, of a link over which nothing goes or that no cost depends on, nor the
+    importance of weights where none is missing.
+    """
+    unused = {"link"} if plan.n_chips == 1 else set()
+    if costs.missing_weights == 0:
+        unused.add("importance")
+    records = (r for r in (*workload.records, *platform.records) if r.kind not in unused)
+    lines = [line for record in records for line in record.uncertain()]
+    told = [f" {key} = " for key in platform.link.informational]
+    return [
+        line
+        for line in lines
+        if (" requests." not in line or f" requests.{workload.request} " in line)
+        and not (line.startswith("link/") and any(key in line for key in told))
+    ]
 
 
 def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: Accounting) -> Deployment:
@@ -91,6 +105,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     plan = found.plan
     platform_record, mcu, link, kernels = platform.records
     decisions = strategy_named(plan.strategy).decisions
+    costs = predicted(found.costing.costs, 0, platform)
     return Deployment(
         schema_version=SCHEMA_VERSION,
         generator=f"dse {__version__}",
@@ -106,10 +121,10 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             scope=accounting.scope, prefetch=accounting.prefetch, head=accounting.head
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
-        costs=predicted(found.costing.costs, 0, platform),
+        costs=costs,
         chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
-        rests_on=rests_on(workload, platform),
+        rests_on=rests_on(workload, platform, plan, costs),
         inputs=[
             Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data)
             for r in (*workload.records, *platform.records)

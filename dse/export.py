@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import platform as machine
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from dse.tables import exceeded, front_table, levers, trials_table
 
 RUN_FILE = "run.json"
 JOURNAL = "study.journal"
+UNFINISHED = ".unfinished"  # where a run is written that is to replace another
 RUN_FILES = (
     RUN_FILE,
     JOURNAL,
@@ -42,7 +45,7 @@ LEAST = {f"min-{o.name}": o.column for o in OBJECTIVES.values() if not o.maximis
 
 
 def new_run_folder(path: Path, *, overwrite: bool) -> Path:
-    """Make the folder of a run; overwriting removes the files of the earlier run and no others.
+    """Make the folder of a run, or give that of an earlier one if it may be overwritten.
 
     Raises
     ------
@@ -57,8 +60,6 @@ def new_run_folder(path: Path, *, overwrite: bool) -> Path:
                 raise RunError(f"{path} exists already", "name another --out, or add --overwrite")
             if not any((path / name).is_file() for name in (RUN_FILE, JOURNAL)):
                 raise RunError(f"{path} is not empty and holds no run; it is not overwritten")
-            for name in RUN_FILES:
-                (path / name).unlink(missing_ok=True)
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".writable"
         probe.touch()
@@ -66,6 +67,28 @@ def new_run_folder(path: Path, *, overwrite: bool) -> Path:
     except OSError as error:
         raise RunError(f"{path} cannot be written ({error.strerror})") from None
     return path
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Path]:
+    """Give the folder to write a run in; what an earlier run left is replaced when the new one is whole.
+
+    Of the earlier run, its own files are removed and no others.
+    """
+    if not any(folder.iterdir()):
+        yield folder
+        return
+    work = folder / UNFINISHED
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        yield work
+        for name in RUN_FILES:
+            (folder / name).unlink(missing_ok=True)
+        for path in work.iterdir():
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def free_run_folder(base: Path) -> Path:

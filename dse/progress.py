@@ -13,10 +13,10 @@ from dse.search import Job, SearchResult, search
 from dse.study import Record, quiet
 
 
-def run(job: Job, journal: Path) -> SearchResult:
-    """Search, record every trial in `journal`, and show plans done, time left and the best so far."""
+def run(job: Job, journal: Path, name: str) -> SearchResult:
+    """Search, record every trial in `journal` as study `name`, and show plans done, time left, the best."""
     quiet()
-    record = Record(journal, journal.parent.name, job.objectives)
+    record = Record(journal, name, job.objectives)
     first = job.objectives[0]
     progress = Progress(
         TextColumn("searching"),

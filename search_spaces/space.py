@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
 from costmodel.hardware import Platform
@@ -66,14 +66,6 @@ class Range(BaseModel):
         return tuple(x if isinstance(x, int) else round(x, DIGITS) for x in found)
 
 
-class List(BaseModel):
-    """The values of one decision, one by one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    choices: list[PlainNumber] = Field(min_length=1, max_length=MAX_CHOICES)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
     """The plans that may be asked for.
@@ -103,7 +95,7 @@ class SearchSpace:
                     try:
                         DECISIONS[name].check(value)
                     except PlanError as error:
-                        raise ParameterError(f"space {self.name!r}: {error.message}") from None
+                        raise ParameterError(f"space {self.name!r}: {strategy}: {error.message}") from None
         if self.combinations > MAX_COMBINATIONS:
             raise ParameterError(
                 f"space {self.name!r} has {self.combinations:.3g} combinations, "
@@ -314,4 +306,11 @@ def _values(raw: object, shown: str) -> tuple[Number, ...]:
     """Read the choices of a decision: a table {low, high, step}, or a list of numbers."""
     if isinstance(raw, dict):
         return validate(Range, raw, shown).numbers
-    return tuple(dict.fromkeys(validate(List, {"choices": raw}, shown).choices))
+    if not isinstance(raw, list):
+        raise ParameterError(f"{shown}: must be a list of numbers or {{low, high, step}}, got {cut(raw)}")
+    if not 1 <= len(raw) <= MAX_CHOICES:
+        raise ParameterError(f"{shown}: a list of {len(raw)} choices; 1 to {MAX_CHOICES} are allowed")
+    for number in raw:
+        if type(number) not in (int, float) or not np.isfinite(number):
+            raise ParameterError(f"{shown}: must be numbers, got {cut(number)}")
+    return tuple(dict.fromkeys(raw))

@@ -124,7 +124,7 @@ def around_a_ring(messages: tuple[Message, ...]) -> bool:
 
 
 def wired_gather_s(link: str, messages: tuple[Message, ...]) -> float:
-    """Seconds, slot by slot."""
+    """Seconds, slot by slot; round a ring all slots are as long as the longest, since all keep step."""
     medium: Any = LINKS[link]
     if not messages:
         return 0.0

@@ -1,9 +1,10 @@
 """Gathers over wires: every chip gets every other one's message, round a ring or over a binary tree.
 
-All chips keep step: a slot is as long as the largest message in it takes. Round the ring a chip sends
-its neighbour what it got in the slot before (n - 1 steps; where a chip cannot send and receive at once,
-neighbours take turns, in two slots a step, or three where n is odd). Over the tree, chips send what
-they have gathered to the leader of their pair, pair of pairs, ..., and the root's whole comes down.
+All chips keep step. Round the ring a chip sends its neighbour what it got in the step before (n - 1
+steps; where a chip cannot send and receive at once, neighbours take turns, in two slots a step, or
+three where n is odd); all slots have the length that the largest message of all takes. Over the tree,
+chips send what they have gathered to the leader of their pair, pair of pairs, ..., and the root's whole
+comes down; a slot is as long as the largest message in it takes.
 The ring moves fewer bytes one after the other, the tree fewer messages; the faster one is taken.
 """
 

@@ -18,7 +18,9 @@ MEDIA: dict[str, type[Medium]] = {
 
 def medium_of(record: Record) -> Medium:
     """Build the medium of a link's record; its key `medium` says which family it is of."""
-    entry = record.data.get("medium")
+    if "medium" not in record.data:
+        raise ParameterError(f"{record.path}: key 'medium' is missing; {nearest('', MEDIA)}")
+    entry = record.data["medium"]
     family = entry.get("value") if isinstance(entry, dict) else entry
     if not isinstance(family, str) or family not in MEDIA:
         raise ParameterError(f"{record.path}: key 'medium' is {cut(family)}; {nearest(str(family), MEDIA)}")

@@ -77,12 +77,15 @@ class Medium(BaseModel, ABC):
     ----------
     shared : bool
         Whether all chips hear everything that is sent; there are no trees then.
+    informational : tuple of str
+        Keys that no cost depends on.
     loss : float, optional
         Probability that a chip does not get another one's message.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     shared: ClassVar[bool] = False
+    informational: ClassVar[tuple[str, ...]] = ("loss",)
 
     description: str
     medium: str

@@ -21,6 +21,7 @@ from costmodel.media.medium import Medium, Reserve, Traffic
 from costmodel.parameters import choice, count, fraction, quantity
 
 MAX_ROUNDS = 9
+MAX_PACKET, MAX_HEADER = 1024, 1e6  # bytes; packets of low-power radios have 127 or 255
 TICKS_PER_S = 16e6
 # Slot length in ticks. Both receive windows have WINDOWS, and PER_DRIFT for each tick that clocks drift
 # apart in a slot; START is where the search for the fixed point begins.
@@ -108,6 +109,7 @@ class Mixer(Medium):
     """
 
     shared: ClassVar[bool] = True
+    informational: ClassVar[tuple[str, ...]] = ("loss", "node_share")
 
     medium: Annotated[str, choice("mixer")]
     byte_time_s: Annotated[float, quantity("second")] = Field(alias="byte_time")
@@ -116,9 +118,9 @@ class Mixer(Medium):
     turn_round_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="turn_round")
     clock_drift: Annotated[float, fraction()]
     message_header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="message_header")
-    least_payload: Annotated[int, count()]
-    most_payload: Annotated[int, count()]
-    physical_payload: Annotated[int, count()]
+    least_payload: Annotated[int, count(maximum=MAX_PACKET)]
+    most_payload: Annotated[int, count(maximum=MAX_PACKET)]
+    physical_payload: Annotated[int, count(maximum=MAX_PACKET)]
     slots_per_packet: Annotated[int, count()]
     more_slots: Annotated[int, count(0)]
     used_slots_per_packet: Annotated[float, quantity("slot/packet")]
@@ -142,6 +144,10 @@ class Mixer(Medium):
             raise ValueError(
                 f"packet_header, two bytes and least_payload, {least:g} in all, exceed physical_payload"
             )
+        if self.message_header_bytes > MAX_HEADER:
+            raise ValueError(f"message_header must be at most {MAX_HEADER:g} bytes")
+        if round(self.byte_time_s * TICKS_PER_S) < 1:
+            raise ValueError(f"byte_time must be at least a tick of 1 / {TICKS_PER_S:g} s")
         if self.clock_drift > MOST_DRIFT:
             raise ValueError(f"clock_drift {self.clock_drift} must be at most {MOST_DRIFT}")
         return self

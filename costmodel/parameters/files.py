@@ -119,7 +119,7 @@ def load(kind: Kind, name: str, beside: Path | None = None) -> Record:
             path = beside / path
         if not _is_file(path):
             raise ParameterError(f"{kind} file {cut(name)} does not exist")
-        data = read_toml(path, name)
+        data = read_toml(path, str(path))
         return Record(kind=kind, name=name, path=str(path), sha256=hash_of(data), data=data)
     names = built_in_names(kind)
     if name not in names:

@@ -75,7 +75,7 @@ def _plain(value: object) -> object:
     """Pass a number, a word or a yes or no, and nothing else."""
     finite = isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
     if not finite:
-        raise ValueError(f"{cut(value)} is no finite number, no text, and neither true nor false")
+        raise ValueError("must be a finite number, text, true or false")
     return value
 
 

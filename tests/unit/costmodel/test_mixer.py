@@ -271,3 +271,34 @@ def test_payloads_that_do_not_rise_are_refused(least: int, most: int, physical: 
     changed = {name: {**record.data[name], "value": size} for name, size in sizes.items()}
     with pytest.raises(ParameterError, match="payloads must rise"):
         medium_of(replace(record, data={**record.data, **changed}))
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"least_payload": 245, "most_payload": 249}, "251 in all, exceed physical_payload"),
+        ({"least_payload": 248, "most_payload": 249}, "exceed physical_payload"),
+        ({"packet_header": 150}, "exceed physical_payload"),
+        ({"physical_payload": 1_000_000}, "1 to 1024"),
+        ({"most_payload": 999_999, "physical_payload": 1_000_000}, "1 to 1024"),
+        ({"message_header": 1e29}, "message_header must be at most 1e\\+06 bytes"),
+        ({"byte_time": 0.03}, "byte_time must be at least a tick"),
+        ({"clock_drift": 0.02}, "clock_drift 0.02 must be at most 0.01"),
+    ],
+)
+def test_what_no_packet_can_be_is_refused(values: dict[str, float], named: str) -> None:
+    record = load("link", "mixer-ble2m")
+    changed = {name: {**record.data[name], "value": value} for name, value in values.items()}
+    with pytest.raises(ParameterError, match=named):
+        medium_of(replace(record, data={**record.data, **changed}))
+
+
+def test_the_least_packet_that_fits_carries_something() -> None:
+    record = load("link", "mixer-ble2m")
+    sizes = {"least_payload": 244, "most_payload": 249, "physical_payload": 250}
+    changed = {name: {**record.data[name], "value": size} for name, size in sizes.items()}
+    medium = medium_of(replace(record, data={**record.data, **changed}))
+    assert isinstance(medium, Mixer)
+    design = medium.design(np.array([[836.0]]), np.array([[4]]))
+    assert design.bound_s[0] > 0
+    assert design.rounds[0] * design.packets[0] * design.payload_bytes[0] >= 4 * 836

@@ -232,11 +232,27 @@ def test_plan_rests_on_the_assumed_and_fitted_parameters_alone(siracusa: Platfor
         for key, entry in record.values()
         if entry.status in ("assumed", "fitted")
         and (not key.startswith("requests.") or key == f"requests.{request_kind}")
+        and key != "loss"
+        and record.kind != "importance"  # no weight is missing
     ]
     assert len(lines) == len(expected) > 10
     for line, start in zip(lines, expected, strict=True):
         assert line.startswith(start)
         assert line.endswith(("(assumed)", "(fitted)"))
+
+
+def test_a_plan_rests_on_no_radio_alone_and_on_importance_where_weights_are_missing() -> None:
+    workload, radio = load_workload("cats-block"), load_platform("nrf52840-mixer")
+
+    def files(n_chips: int, ratio: float) -> set[str]:
+        plan = Plan(strategy="column_wise", n_chips=n_chips, prune_qkv=ratio)
+        lines = deployment(workload, radio, plan, Accounting()).rests_on
+        assert not any(" loss " in line for line in lines)
+        return {line.split("/")[0] for line in lines}
+
+    assert files(1, 0.0) == {"model", "mcu", "kernels"}
+    assert files(4, 0.0) == {"model", "mcu", "kernels", "link"}
+    assert files(4, 0.5) == {"model", "mcu", "kernels", "link", "importance"}
 
 
 def test_plan_that_does_not_fit_says_why() -> None:

@@ -28,6 +28,7 @@ from dse.export import (
     run_summary,
     write_json,
     write_run,
+    writing,
 )
 from dse.objectives import objectives_named
 from dse.search import Job, SearchResult, search
@@ -70,8 +71,26 @@ def test_folder_with_something_in_it_is_refused(tmp_path: Path, name: str) -> No
 def test_overwriting_removes_a_run_and_nothing_else(tmp_path: Path) -> None:
     for name in (RUN_FILE, "trials.csv", "plan.json", "notes.txt"):
         (tmp_path / name).write_text("old")
-    new_run_folder(tmp_path, overwrite=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    with writing(new_run_folder(tmp_path, overwrite=True)) as work:
+        (work / RUN_FILE).write_text("new")
+        assert (tmp_path / RUN_FILE).read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", RUN_FILE]
+    assert (tmp_path / RUN_FILE).read_text() == "new"
+
+
+@pytest.mark.parametrize("failure", [RunError("no"), KeyboardInterrupt(), MemoryError()])
+def test_a_run_that_fails_leaves_the_earlier_one_as_it_was(tmp_path: Path, failure: BaseException) -> None:
+    (tmp_path / RUN_FILE).write_text("old")
+
+    def fails() -> None:
+        with writing(new_run_folder(tmp_path, overwrite=True)) as work:
+            (work / RUN_FILE).write_text("half")
+            raise failure
+
+    with pytest.raises(type(failure)):
+        fails()
+    assert [path.name for path in tmp_path.iterdir()] == [RUN_FILE]
+    assert (tmp_path / RUN_FILE).read_text() == "old"
 
 
 def test_overwriting_what_is_no_run_is_refused(tmp_path: Path) -> None:
