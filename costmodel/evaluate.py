@@ -193,6 +193,11 @@ def placed(workload: Workload, platform: Platform, counted: Counted, besides: Ar
     )
 
 
+def code_bytes(platform: Platform, n: Any) -> dict[str, Any]:
+    """Bytes that the link's software takes in a memory, by its name, of each chip where there are several."""
+    return {"flash": platform.link.reserve.flash_bytes * (n > 1)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Costing:
     """Canonical plans of one strategy, their program, where everything lies, and what it costs."""
@@ -241,10 +246,10 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         "l2": l2_bytes * mcu.l2.energy_j_per_byte,
         "link": platform.link.energy_j(total.traffic),
     }
-    code_bytes = {"flash": platform.link.reserve.flash_bytes * there}
+    code = code_bytes(platform, n)
     demands = {
         name: Demand(
-            asked=np.max(held, axis=OF_CHIPS) + code_bytes.get(name, 0.0), limit=level.usable_bytes, unit="B"
+            asked=np.max(held, axis=OF_CHIPS) + code.get(name, 0.0), limit=level.usable_bytes, unit="B"
         )
         for name, (level, held) in placement.levels(mcu).items()
     }

@@ -86,11 +86,11 @@ class Decision:
             raise PlanError(f"{self.name} {cut(value)} must be {kind}")
         number: Any = value
         if self.only and number not in self.only:
-            raise PlanError(f"{self.name} {value} must be one of {self.only}")
+            raise PlanError(f"{self.name} {cut(value)} must be one of {self.only}")
         if not self.low <= number <= self.high:
-            raise PlanError(f"{self.name} {value} must be {self.low:g} to {self.high:g}")
+            raise PlanError(f"{self.name} {cut(value)} must be {self.low:g} to {self.high:g}")
         if abs(number / self.step - round(number / self.step)) > 1e-6:
-            raise PlanError(f"{self.name} {value} must be a multiple of {self.step:g}")
+            raise PlanError(f"{self.name} {cut(value)} must be a multiple of {self.step:g}")
 
     def read(self, text: str) -> Number:
         """Read a value from text.

@@ -76,12 +76,6 @@ def column_peak(n_chips: int, prune: float = 0.0, workload: Workload = CATS) -> 
     return most(columns(n_chips, prune, BLOCK, workload).counted.activation_peak_bytes)
 
 
-def round_s(message_bytes: float, n_chips: int) -> float:
-    """Seconds that rounds are expected to take in which all chips send a message, header included."""
-    found = MIXER.design(np.array([[message_bytes]]), np.array([[n_chips]]))
-    return float((found.rounds * MIXER.slots_used(found) * found.slot_s)[0])
-
-
 def canonical_ratio(n_chips: int, prune: float) -> float:
     """Pruning ratio that stands for all that leave the same columns before Q, K and V."""
     return float(columns(n_chips, prune).plans["prune_qkv"][0])
@@ -118,21 +112,24 @@ def faster(n_chips: int) -> str:
     return "ring" if ring_s(n_chips) <= tree_s(n_chips) else "tree"
 
 
+def rounds(message_bytes: float, n_chips: int) -> RoundDesign:
+    """Give the rounds in which all chips send a message, header included."""
+    return MIXER.design(np.array([[float(message_bytes)]]), np.array([[n_chips]]))
+
+
+def round_s(message_bytes: float, n_chips: int) -> float:
+    """Seconds after which those rounds are expected to have stopped."""
+    return most(MIXER.expected_s(rounds(message_bytes, n_chips)))
+
+
 def design(n_chips: int, prune: float = 0.0) -> RoundDesign:
     """Give the round that carries the gather before Q, K and V."""
-    size = MIXER.message_header_bytes + most(message(n_chips, prune))
-    return MIXER.design(np.array([[size]]), np.array([[n_chips]]))
-
-
-def mixer_round(message_bytes: float) -> RoundDesign:
-    """Give the round of four equal messages, header included."""
-    return MIXER.design(np.array([[float(message_bytes)]]), np.array([[4]]))
+    return rounds(MIXER.message_header_bytes + most(message(n_chips, prune)), n_chips)
 
 
 def expected_s(n_chips: int, prune: float = 0.0) -> float:
     """Seconds after which that round is expected to stop."""
-    found = design(n_chips, prune)
-    return most(found.rounds * MIXER.slots_used(found) * found.slot_s)
+    return most(MIXER.expected_s(design(n_chips, prune)))
 
 
 def missing_share(ratios: dict[str, float], workload: Workload) -> float:

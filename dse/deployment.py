@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,14 +12,14 @@ import numpy as np
 from costmodel import shards
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.errors import DseError, ParameterError, cut
-from costmodel.evaluate import Accounting, Inspection, inspect
+from costmodel.evaluate import Accounting, Inspection, code_bytes, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.hardware import Platform, platform_of
 from costmodel.memory import Regime
 from costmodel.parameters import KINDS, Record, hash_of, validate
 from costmodel.plan import Plan, plan_of
 from costmodel.strategies import strategy_named
-from costmodel.workload import Workload, workload_of
+from costmodel.workload import REQUEST_KINDS, Workload, workload_of
 from dse import __version__
 from dse.document import (
     SCHEMA_VERSION,
@@ -88,15 +89,12 @@ def rests_on(workload: Workload, platform: Platform, plan: Plan, costs: Predicte
     unused = {"link"} if plan.n_chips == 1 else set()
     if costs.missing_weights == 0:
         unused.add("importance")
+    without: dict[str, Collection[str]] = {
+        "model": [f"requests.{one}" for one in REQUEST_KINDS if one != workload.request],
+        "link": platform.link.informational,
+    }
     records = (r for r in (*workload.records, *platform.records) if r.kind not in unused)
-    lines = [line for record in records for line in record.uncertain()]
-    told = [f" {key} = " for key in platform.link.informational]
-    return [
-        line
-        for line in lines
-        if (" requests." not in line or f" requests.{workload.request} " in line)
-        and not (line.startswith("link/") and any(key in line for key in told))
-    ]
+    return [line for record in records for line in record.uncertain(without.get(record.kind, ()))]
 
 
 def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: Accounting) -> Deployment:
@@ -134,11 +132,8 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
 
 def usable_bytes(platform: Platform, plan: Plan) -> dict[str, float]:
     """What a chip has room for in each memory, beside firmware and, where it talks, the link's code."""
-    code = platform.link.reserve.flash_bytes * (plan.n_chips > 1)
-    return {
-        name: level.usable_bytes - (code if name == "flash" else 0.0)
-        for name, level in platform.mcu.levels.items()
-    }
+    code = code_bytes(platform, plan.n_chips)
+    return {name: level.usable_bytes - code.get(name, 0.0) for name, level in platform.mcu.levels.items()}
 
 
 def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[ChipShare]:

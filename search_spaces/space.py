@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
 from costmodel.hardware import Platform
-from costmodel.parameters import PlainNumber, read_toml, validate
+from costmodel.parameters import PlainNumber, is_number, read_toml, validate
 from costmodel.plan import DECISIONS, SHORTHANDS, Ints, Number, Plans, Values
 from costmodel.strategies import STRATEGIES, canonical, keys, strategy_named
 from costmodel.workload import Workload
@@ -311,6 +311,6 @@ def _values(raw: object, shown: str) -> tuple[Number, ...]:
     if not 1 <= len(raw) <= MAX_CHOICES:
         raise ParameterError(f"{shown}: a list of {len(raw)} choices; 1 to {MAX_CHOICES} are allowed")
     for number in raw:
-        if type(number) not in (int, float) or not np.isfinite(number):
+        if not is_number(number):
             raise ParameterError(f"{shown}: must be numbers, got {cut(number)}")
     return tuple(dict.fromkeys(raw))

@@ -19,7 +19,6 @@ def _round(medium: Mixer, name: str, sizes: Any, senders: Any, n: Any) -> tuple[
     messages = np.where(np.asarray(senders) > 0, sizes + medium.message_header_bytes, 0.0)
     design = medium.design(messages, senders)
     there = n > 1
-    used = medium.slots_used(design)
     on_air_s = np.where(there, n * design.rounds * medium.slots_awake(design) * design.slot_s, 0.0)
     traffic = Traffic(
         wire_bytes=np.where(there, np.sum(messages * senders, axis=0), 0.0),
@@ -29,7 +28,7 @@ def _round(medium: Mixer, name: str, sizes: Any, senders: Any, n: Any) -> tuple[
     )
     leg = Leg(
         name=name,
-        seconds=np.where(there, design.rounds * used * design.slot_s, 0.0),
+        seconds=np.where(there, medium.expected_s(design), 0.0),
         bound_s=np.where(there, design.bound_s, 0.0),
         traffic=traffic,
     )
@@ -75,7 +74,6 @@ def _messages(
         return Messages(name=name, messages=())
     payloads = np.array([[sizes[chip] + medium.message_header_bytes] for chip in senders])
     design = medium.design(payloads, np.ones_like(payloads, dtype=np.int64))
-    used = float(medium.slots_used(design)[0])
     return Messages(
         name=name,
         messages=tuple(
@@ -92,9 +90,9 @@ def _messages(
             packets=int(design.packets[0]),
             rounds=int(design.rounds[0]),
             slots=int(design.slots[0]),
-            expected_slots=used,
+            expected_slots=float(medium.slots_used(design)[0]),
             slot_s=float(design.slot_s[0]),
-            expected_s=float(design.rounds[0] * used * design.slot_s[0]),
+            expected_s=float(medium.expected_s(design)[0]),
             bound_s=float(design.bound_s[0]),
         ),
     )

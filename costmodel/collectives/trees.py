@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.roles import Role, roles_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy:
@@ -55,8 +57,7 @@ def hierarchy(n_chips: NDArray[np.int64], group_size: Any) -> Hierarchy:
         relay_hops += (left > 1) & (span > 1) & (n_chips - span > 1)
         left = -(-left // group_size)
         span = span * group_size
-    with_members = n_chips // group_size + (n_chips % group_size > 1)
-    relays = np.maximum(with_members - 1, 0)
+    relays = roles_of(np.zeros_like(left)[None], (n_chips + 0 * group_size)[None], group_size)[Role.LEADER, 0]
     return Hierarchy(hops=hops, depth=depth, relays=relays, relay_hops=relay_hops)
 
 

@@ -222,6 +222,10 @@ class Mixer(Medium):
         used = self.used_slots_per_packet * design.packets + self.used_slots
         return np.asarray(np.minimum(used, design.slots))
 
+    def expected_s(self, design: RoundDesign) -> Floats:
+        """Time after which all rounds are expected to have stopped."""
+        return np.asarray(design.rounds * self.slots_used(design) * design.slot_s)
+
     def slots_awake(self, design: RoundDesign) -> Floats:
         """Slots of a round that a chip is awake, mean of all chips: at most those given."""
         return np.asarray(np.minimum(self.slots_used(design) + self.awake_slots, design.slots))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -52,13 +52,13 @@ class Record:
         except ValueError as error:
             raise ParameterError(f"{self.path}: {error}") from None
 
-    def uncertain(self) -> list[str]:
-        """List the assumed and fitted values: 'kind/name key = value unit (status)'."""
+    def uncertain(self, without: Collection[str] = ()) -> list[str]:
+        """List the assumed and fitted values but some: 'kind/name key = value unit (status)'."""
         return [
             f"{self.kind}/{self.name} {key} = {entry.value}"
             f"{' ' + entry.unit if entry.unit else ''} ({entry.status})"
             for key, entry in self.values()
-            if entry.status in ("assumed", "fitted")
+            if entry.status in ("assumed", "fitted") and key not in without
         ]
 
 

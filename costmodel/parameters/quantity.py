@@ -79,9 +79,14 @@ def _plain(value: object) -> object:
     return value
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number, which yes and no are not."""
+    return type(value) is int or (type(value) is float and math.isfinite(value))
+
+
 def _number(value: object) -> object:
     """Refuse what is no number by the key that the file has; a union would name one of its own."""
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
+    if is_number(value):
         return value
     raise ValueError(f"must be a number, got {cut(value)}")
 

@@ -9,6 +9,7 @@ pruning SomeGather is an all-gather.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 
 from costmodel import transformer
 from costmodel.hardware import Platform
+from costmodel.operators import Operator
 from costmodel.plan import DECISIONS as EVERY_DECISION
 from costmodel.plan import Plan, Plans
-from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, Program, Step
+from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, Share, assignment, balanced
 from costmodel.strategies.strategy import Strategy
 from costmodel.workload import Model, Workload
@@ -90,74 +92,86 @@ def gather_points(model: Model, shards: Shards, plans: Plans) -> dict[str, Gathe
     return points
 
 
-def attention(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> Part:
-    """Gather the input, attend with own heads, gather their outputs, make own columns."""
-    m, s, a = workload.model, workload.rows, workload.model.activation_bytes
-    own, outputs = shards.units["embedding_columns"], shards.heads * m.head_size
-    before, after = points["qkv"], points["o"]
+def half(
+    workload: Workload,
+    shards: Shards,
+    points: dict[str, GatherPoint],
+    *,
+    name: str,
+    gathers: tuple[str, str],
+    work: Sequence[Operator],
+    last: str,
+    alive: Ints,
+    cache_token_bytes: PerChip = 0.0,
+) -> Part:
+    """Give half a block: gather the input, work on it, gather the result, make own columns of the output.
+
+    Parameters
+    ----------
+    gathers : tuple of str
+        Gather points before `work` and after it.
+    work : sequence of Operator
+        From the normalised input to what is gathered next.
+    last : str
+        The matrix that makes the output.
+    alive : (c, ...) int
+        Columns alive at once in `work`, beside its input.
+    """
+    s, a = workload.rows, workload.model.activation_bytes
+    own = shards.units["embedding_columns"]
+    before, after = (points[gather] for gather in gathers)
+    into, out_of = (Exchange(kind="gather", sent_bytes=s * point.sent * a) for point in (before, after))
+    arrive = transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a)
+    made = transformer.product(workload, last, columns=own, depth=after.seen)
     steps = (
-        Step(name="qkv", exchange=Exchange(kind="gather", sent_bytes=s * before.sent * a)),
-        Step(
-            name="o",
-            work=(
-                transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a),
-                transformer.norm(workload, before.seen),
-                *transformer.projections(workload, shards.heads, shards.kv_heads, before.seen),
-                *transformer.heads_work(workload, shards.heads, shards.kv_heads),
-            ),
-            exchange=Exchange(kind="gather", sent_bytes=s * after.sent * a),
-        ),
-        Step(
-            name="attention",
-            work=(
-                transformer.product(workload, "o", columns=own, depth=after.seen),
-                *transformer.residual(workload, own),
-            ),
-        ),
+        Step(name=gathers[0], exchange=into),
+        Step(name=gathers[1], work=(arrive, transformer.norm(workload, before.seen), *work), exchange=out_of),
+        Step(name=name, work=(made, *transformer.residual(workload, own))),
     )
-    # Heads go one after the other, softmax row by row; own columns take up O's product in place.
-    limbs = (before.seen + 3 * m.head_size + outputs, after.seen + own)
+    # Own columns take up the last product in place.
+    limbs = (before.seen + alive, after.seen + own)
     return Part(
-        name="attention",
+        name=name,
         steps=steps,
         weights=transformer.weight_bytes(o for step in steps for o in step.work),
-        cache_token_bytes=2.0 * shards.kv_heads * m.head_size * a,
+        cache_token_bytes=cache_token_bytes,
         activation_peak_bytes=s * np.maximum(*limbs) * a,
-        missing={name: points[name].missing(shards) for name in ("qkv", "o")},
+        missing={gather: points[gather].missing(shards) for gather in gathers},
+    )
+
+
+def attention(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> Part:
+    """Gather the input, attend with own heads, gather their outputs, make own columns."""
+    m, seen = workload.model, points["qkv"].seen
+    return half(
+        workload,
+        shards,
+        points,
+        name="attention",
+        gathers=("qkv", "o"),
+        work=(
+            *transformer.projections(workload, shards.heads, shards.kv_heads, seen),
+            *transformer.heads_work(workload, shards.heads, shards.kv_heads),
+        ),
+        last="o",
+        # Heads go one after the other, softmax row by row.
+        alive=3 * m.head_size + shards.heads * m.head_size,
+        cache_token_bytes=2.0 * shards.kv_heads * m.head_size * m.activation_bytes,
     )
 
 
 def mlp(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> Part:
     """Gather the input, make own hidden columns, gather them, make own columns."""
-    m, s, a = workload.model, workload.rows, workload.model.activation_bytes
-    own, hidden = shards.units["embedding_columns"], shards.units["ffn_columns"]
-    before, after = points["ffn_in"], points["ffn_out"]
-    steps = (
-        Step(name="ffn_in", exchange=Exchange(kind="gather", sent_bytes=s * before.sent * a)),
-        Step(
-            name="ffn_out",
-            work=(
-                transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a),
-                transformer.norm(workload, before.seen),
-                *transformer.hidden(workload, hidden, before.seen),
-            ),
-            exchange=Exchange(kind="gather", sent_bytes=s * after.sent * a),
-        ),
-        Step(
-            name="mlp",
-            work=(
-                transformer.product(workload, "down", columns=own, depth=after.seen),
-                *transformer.residual(workload, own),
-            ),
-        ),
-    )
-    limbs = (before.seen + (m.ffn_matrices - 1) * hidden, after.seen + own)
-    return Part(
+    hidden = shards.units["ffn_columns"]
+    return half(
+        workload,
+        shards,
+        points,
         name="mlp",
-        steps=steps,
-        weights=transformer.weight_bytes(o for step in steps for o in step.work),
-        activation_peak_bytes=s * np.maximum(*limbs) * a,
-        missing={name: points[name].missing(shards) for name in ("ffn_in", "ffn_out")},
+        gathers=("ffn_in", "ffn_out"),
+        work=transformer.hidden(workload, hidden, points["ffn_in"].seen),
+        last="down",
+        alive=(workload.model.ffn_matrices - 1) * hidden,
     )
 
 

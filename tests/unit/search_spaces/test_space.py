@@ -186,6 +186,7 @@ def test_own_space_is_read_by_path(tmp_path: Path) -> None:
         ("group_size", "groupsize", "did you mean 'group_size'"),
         (", group_size = [3, 2]", "", "'head_wise.group_size' is missing"),
         ("[3, 2]", "[]", "head_wise.group_size"),
+        ("[3, 2]", "[1" + "0" * 400 + "]", "head_wise: group_size"),
         ("[3, 2]", "[1]", "group_size 1 must be 2 to 64"),
         ("[3, 2]", "[2.5]", "group_size 2.5 must be a whole number"),
         ("[3, 2]", "[nan]", "must be numbers, got nan"),
