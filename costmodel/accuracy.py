@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.importance import BySize, Importance
-from costmodel.workload import Model
+from costmodel.importance import BySize
+from costmodel.workload import Model, Workload
+
+POINTS = ("qkv", "o", "ffn_in", "ffn_out")  # gather points
 
 
 def weights_by_size(model: Model) -> dict[str, float]:
@@ -27,16 +29,27 @@ def weights_by_size(model: Model) -> dict[str, float]:
     return {name: size / total for name, size in sizes.items()}
 
 
-def weights_of(importance: Importance, model: Model) -> dict[str, float]:
-    """Importance of each gather point; they sum to 1."""
-    if isinstance(importance, BySize):
-        return weights_by_size(model)
-    stated = importance.weights
-    return {name: weight / sum(stated.values()) for name, weight in stated.items()}
+def weights_of(workload: Workload) -> dict[str, float]:
+    """Importance of each gather point: the calibration's, or that of the family; they sum to 1."""
+    importance = workload.importance
+    stated = workload.calibration.weights
+    if stated is None:
+        if isinstance(importance, BySize):
+            return weights_by_size(workload.model)
+        stated = importance.weights
+    total = sum(stated.values())
+    return {name: weight / total for name, weight in stated.items()}
 
 
-def missing_weights(importance: Importance, model: Model, missing: Mapping[str, Any]) -> Any:
-    """Give U: a mean of the shares that no chip stores, ``(sum w u^c)^(1/c)``.
+def weighted_mean(weights: Mapping[str, float], exponent: float, shares: Mapping[str, Any]) -> Any:
+    """Give ``(sum w u^c)^(1/c)`` over the gather points that there are."""
+    counted = {name: weights[name] for name in shares}
+    total = sum(weight * np.maximum(shares[name], 0.0) ** exponent for name, weight in counted.items())
+    return (total / sum(counted.values())) ** (1 / exponent)
+
+
+def missing_weights(workload: Workload, missing: Mapping[str, Any]) -> Any:
+    """Give U: a mean of the shares that no chip stores, weighed by importance.
 
     Parameters
     ----------
@@ -45,8 +58,4 @@ def missing_weights(importance: Importance, model: Model, missing: Mapping[str, 
     """
     if not missing:
         return 0.0
-    weights = weights_of(importance, model)
-    counted = {name: weights[name] for name in missing}
-    c = importance.exponent
-    total = sum(weight * np.maximum(missing[name], 0.0) ** c for name, weight in counted.items())
-    return (total / sum(counted.values())) ** (1 / c)
+    return weighted_mean(weights_of(workload), workload.importance.exponent, missing)

@@ -75,6 +75,8 @@ class Costs:
         Time for messages that is never exceeded; what latency counts is what is expected.
     missing_weights : array
         U, the share of the weights that no chip stores, weighed by importance.
+    accuracy_drop, accuracy_drop_low, accuracy_drop_high : array
+        Accuracy lost, in the unit of the workload's calibration, and the ends of its 90 % interval.
     regime : array of int
         Worst `Regime` of any chip.
     on_chip_s : array
@@ -100,6 +102,9 @@ class Costs:
     flash_footprint_bytes: Array
     link_bound_s: Array
     missing_weights: Array
+    accuracy_drop: Array
+    accuracy_drop_low: Array
+    accuracy_drop_high: Array
     regime: NDArray[np.int64]
     on_chip_s: Array
     prefetch_s: Array

@@ -256,6 +256,8 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     for name, limit in platform.link.limits.items():
         demands[name] = Demand(asked=total.demands[name], limit=limit, unit=name)
     missing = {point: share for part in counted.halves for point, share in part.missing.items()}
+    lacking = missing_weights(workload, missing) + np.zeros(n.shape)
+    drop = workload.calibration.drop(lacking)
     costs = Costs(
         latency_by_cause_s=latency,
         energy_by_cause_j=energy,
@@ -271,7 +273,10 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         l3_footprint_bytes=np.max(placement.l3, axis=OF_CHIPS),
         flash_footprint_bytes=np.max(placement.flash, axis=OF_CHIPS),
         link_bound_s=total.link_bound_s,
-        missing_weights=missing_weights(workload.importance, workload.model, missing) + np.zeros(n.shape),
+        missing_weights=lacking,
+        accuracy_drop=drop.estimate,
+        accuracy_drop_low=drop.low,
+        accuracy_drop_high=drop.high,
         regime=np.max(placement.regime, axis=OF_CHIPS),
         on_chip_s=block.on_chip_s,
         prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=OF_CHIPS) / bandwidth,

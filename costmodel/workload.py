@@ -7,7 +7,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from costmodel.errors import UsageError, nearest
+from costmodel.calibration import Calibration, Fitted, calibration_of
+from costmodel.errors import ParameterError, UsageError, nearest
 from costmodel.importance import Importance, importance_of
 from costmodel.parameters import Record, choice, count, load, switch, validate
 
@@ -69,7 +70,7 @@ class Model(BaseModel):
         return self
 
     @property
-    def importance_name(self) -> str:
+    def family_name(self) -> str:
         """Family that the model is taken to be of."""
         cached = {"prompt", "autoregressive"} & set(self.requests)
         return self.family or ("decoder" if cached else "encoder")
@@ -115,11 +116,18 @@ class Workload:
     record: Record
     importance: Importance
     importance_record: Record
+    calibration: Calibration
+    calibration_record: Record
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """Parameter files it was read from: model, importance."""
-        return (self.record, self.importance_record)
+        """Parameter files it was read from: model, importance, calibration."""
+        return (self.record, self.importance_record, self.calibration_record)
+
+    @property
+    def calibrated_by(self) -> str | None:
+        """Name of the calibration of this very model; none where only other tasks are known."""
+        return self.calibration_record.name if isinstance(self.calibration, Fitted) else None
 
     @property
     def rows(self) -> int:
@@ -147,17 +155,43 @@ class Workload:
         return self.n_tokens if self.writes_cache else 0
 
 
-def load_workload(name: str, request: str | None = None, n_tokens: int | None = None) -> Workload:
-    """Read a model by name or path and pick a request: its default, or the one asked for."""
-    return workload_of(load("model", name), None, request, n_tokens)
+def load_workload(
+    name: str, request: str | None = None, n_tokens: int | None = None, calibration: str | None = None
+) -> Workload:
+    """Read a model by name or path and pick a request: its default, or the one asked for.
+
+    Parameters
+    ----------
+    calibration : str, optional
+        Name or path of what is known of its accuracy; by default what its family gives to expect.
+    """
+    calibrated = None if calibration is None else load("calibration", calibration)
+    return workload_of(load("model", name), None, calibrated, request, n_tokens)
 
 
 def workload_of(
-    record: Record, importance: Record | None, request: str | None, n_tokens: int | None
+    record: Record,
+    importance: Record | None,
+    calibration: Record | None,
+    request: str | None,
+    n_tokens: int | None,
 ) -> Workload:
-    """Build a workload out of the records of a model and of an importance, by default its family's."""
+    """Build a workload out of records of a model, an importance and a calibration, or its family's.
+
+    Raises
+    ------
+    ParameterError
+        The calibration is of models of another family.
+    """
     model = validate(Model, record.data, record.path)
-    family = load("importance", model.importance_name) if importance is None else importance
+    family = load("importance", model.family_name) if importance is None else importance
+    known = load("calibration", model.family_name) if calibration is None else calibration
+    calibrated = calibration_of(known)
+    if calibrated.family != model.family_name:
+        raise ParameterError(
+            f"{known.path}: key 'family' is {calibrated.family!r}, "
+            f"model {record.name!r} is one of {model.family_name!r}"
+        )
     kind = model.default_request if request is None else request
     if kind not in REQUEST_KINDS:
         raise UsageError(f"unknown request {kind!r}; {nearest(kind, REQUEST_KINDS)}")
@@ -174,4 +208,6 @@ def workload_of(
         record=record,
         importance=importance_of(family),
         importance_record=family,
+        calibration=calibrated,
+        calibration_record=known,
     )

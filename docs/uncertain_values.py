@@ -16,6 +16,7 @@ from worked_columns import columns, missing_share
 from worked_numbers import BLOCK, BLOCK_HIDDEN, CATS, MODEL, MS, RADIO, SIRACUSA, TINY, costs, table
 
 from costmodel import Platform, load_workload
+from costmodel.calibration import calibration_of
 from costmodel.hardware import platform_of
 from costmodel.importance import importance_of
 from costmodel.parameters import KINDS, Record, Sourced, built_in_names, load
@@ -38,6 +39,7 @@ UNEVEN = {
     "A": {"prune_qkv": 0.9},
     "B": {"prune_o": 0.9, "prune_ffn_in": 0.9, "prune_ffn_out": 0.9},
 }
+DROPS_AT = (0.5, 0.75)
 FAMILIES = {"decoder": CATS, "encoder": load_workload("cats-vit")}
 
 
@@ -229,6 +231,36 @@ def importance_tables() -> str:
             for key, entry in uncertain(record)
         ]
         sections.append(section(record, now, rows, f" Of `{workload.name}`."))
+    return "\n".join(sections)
+
+
+def calibration_tables() -> str:
+    """List the uncertain values of calibrations with the drop at their low and high ends."""
+    sections = []
+    for name in built_in_names("calibration"):
+        record = load("calibration", name)
+        unit = "points" if calibration_of(record).metric == "accuracy" else "% of the loss"
+
+        def drops(found: Record, u: float) -> str:
+            known = calibration_of(found)
+            drop = known.drop(u)
+            scale = 1.0 if known.metric == "accuracy" else 100.0
+            low, value, high = (float(x) * scale for x in (drop.low, drop.estimate, drop.high))
+            return f"{value:.1f} ({low:.1f} to {high:.1f})"
+
+        now = [f"drop at U {u:g}: {drops(record, u)} {unit}" for u in DROPS_AT]
+        rows = [
+            [
+                f"`{key}`",
+                *shown(entry),
+                *(
+                    " .. ".join(drops(record_with(record, key, end), u) for end in ends(entry))
+                    for u in DROPS_AT
+                ),
+            ]
+            for key, entry in uncertain(record)
+        ]
+        sections.append(section(record, now, rows, ""))
     return "\n".join(sections)
 
 

@@ -84,7 +84,7 @@ def canonical_ratio(n_chips: int, prune: float) -> float:
 def importances(name: str) -> str:
     """List how much the weights behind each gather matter: of the encoder family, or of a model."""
     workload = MOBILEBERT if name == "encoder" else load_workload(name)
-    return ", ".join(f"{weight:.2g}" for weight in weights_of(workload.importance, workload.model).values())
+    return ", ".join(f"{weight:.2g}" for weight in weights_of(workload).values())
 
 
 def missing(n_chips: int, prune: float) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel
 from rich.console import RenderableType
 
+from costmodel.calibration import FORMS as CALIBRATIONS
+from costmodel.calibration import calibration_of
 from costmodel.errors import UsageError, cut, nearest
 from costmodel.hardware import Mcu, PlatformFile, load_platform
 from costmodel.importance import FORMS as IMPORTANCES
@@ -50,6 +52,7 @@ LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "mcus": lambda: _files("mcu"),
     "links": lambda: _files("link"),
     "importances": lambda: _files("importance"),
+    "calibrations": lambda: _files("calibration"),
 }
 
 
@@ -101,6 +104,7 @@ CHECKS: dict[Kind, Callable[[Record], object]] = {
     "kernels": kernel_set,
     "platform": lambda record: load_platform(record.name),
     "importance": importance_of,
+    "calibration": calibration_of,
     "model": lambda record: validate(Model, record.data, record.path),
 }
 SCHEMAS: tuple[tuple[Kind, type[BaseModel]], ...] = (
@@ -108,6 +112,7 @@ SCHEMAS: tuple[tuple[Kind, type[BaseModel]], ...] = (
     *(("link", schema) for schema in MEDIA.values()),
     *(("kernels", schema) for schema in FORMS.values()),
     *(("importance", schema) for schema in IMPORTANCES.values()),
+    *(("calibration", schema) for schema in CALIBRATIONS.values()),
     ("platform", PlatformFile),
     ("model", Model),
 )

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from costmodel import shards
+from costmodel.calibration import UNITS, HalfWidth
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.errors import DseError, ParameterError, cut
 from costmodel.evaluate import Accounting, Inspection, code_bytes, inspect
@@ -24,6 +25,7 @@ from dse import __version__
 from dse.document import (
     SCHEMA_VERSION,
     AccountingChoice,
+    AccuracyDrop,
     ChipShare,
     Decisions,
     Deployment,
@@ -42,8 +44,8 @@ from dse.document import (
 from dse.document import Regime as RegimeName
 
 
-def predicted(costs: Costs, index: int, platform: Platform) -> PredictedCosts:
-    """Costs of plan `index` as numbers; the platform says how far its times may be off."""
+def predicted(workload: Workload, platform: Platform, costs: Costs, index: int) -> PredictedCosts:
+    """Costs of plan `index` as numbers; workload and platform say how far accuracy and times may be off."""
     latency_s, share = float(costs.latency_s[index]), platform.kernels.time_uncertainty
     return PredictedCosts(
         latency_s=latency_s,
@@ -62,6 +64,7 @@ def predicted(costs: Costs, index: int, platform: Platform) -> PredictedCosts:
         flash_footprint_bytes=float(costs.flash_footprint_bytes[index]),
         link_bound_s=float(costs.link_bound_s[index]),
         missing_weights=float(costs.missing_weights[index]),
+        accuracy_drop=_accuracy_drop(workload, costs, index),
         regime=regime_name(int(costs.regime[index])),
         limited_by=costs.limited_by(index),
         block_on_chip_s=float(costs.on_chip_s[index]),
@@ -74,6 +77,18 @@ def predicted(costs: Costs, index: int, platform: Platform) -> PredictedCosts:
     )
 
 
+def _accuracy_drop(workload: Workload, costs: Costs, index: int) -> AccuracyDrop:
+    known = workload.calibration
+    return AccuracyDrop(
+        unit=UNITS[known.metric],
+        estimate=float(costs.accuracy_drop[index]),
+        low=float(costs.accuracy_drop_low[index]),
+        high=float(costs.accuracy_drop_high[index]),
+        calibration=workload.calibrated_by,
+        within=bool(known.within(costs.missing_weights[index])),
+    )
+
+
 def regime_name(code: int) -> RegimeName:
     """Name of a regime."""
     names: tuple[RegimeName, ...] = get_args(RegimeName)
@@ -83,15 +98,16 @@ def regime_name(code: int) -> RegimeName:
 def rests_on(workload: Workload, platform: Platform, plan: Plan, costs: PredictedCosts) -> list[str]:
     """List the assumed and fitted parameters behind a plan's costs.
 
-    Not those of other requests, of a link over which nothing goes or that no cost depends on, nor the
-    importance of weights where none is missing.
+    Not those of other requests, of a link over which nothing goes or that no cost depends on, nor, where
+    no weight is missing, those of importance and calibration.
     """
     unused = {"link"} if plan.n_chips == 1 else set()
     if costs.missing_weights == 0:
-        unused.add("importance")
+        unused |= {"importance", "calibration"}
     without: dict[str, Collection[str]] = {
         "model": [f"requests.{one}" for one in REQUEST_KINDS if one != workload.request],
         "link": platform.link.informational,
+        "calibration": [f"half_width.{name}" for name in HalfWidth.model_fields],
     }
     records = (r for r in (*workload.records, *platform.records) if r.kind not in unused)
     return [line for record in records for line in record.uncertain(without.get(record.kind, ()))]
@@ -103,7 +119,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     plan = found.plan
     platform_record, mcu, link, kernels = platform.records
     decisions = strategy_named(plan.strategy).decisions
-    costs = predicted(found.costing.costs, 0, platform)
+    costs = predicted(workload, platform, found.costing.costs, 0)
     return Deployment(
         schema_version=SCHEMA_VERSION,
         generator=f"dse {__version__}",
@@ -235,7 +251,13 @@ def parts(document: Deployment) -> Parts:
     choice, accounting = document.workload, document.accounting
     strategy_named(document.decisions.strategy)
     return (
-        workload_of(records["model"], records["importance"], choice.request, choice.n_tokens),
+        workload_of(
+            records["model"],
+            records["importance"],
+            records["calibration"],
+            choice.request,
+            choice.n_tokens,
+        ),
         platform_of(tuple(records[k] for k in ("platform", "mcu", "link", "kernels"))),
         plan_of({"strategy": document.decisions.strategy, **document.decisions.values}),
         Accounting(**accounting.model_dump()),

@@ -10,7 +10,7 @@ from costmodel.evaluate import Prefetch, Scope
 from costmodel.parameters import Kind, PlainNumber
 from costmodel.workload import RequestKind
 
-SCHEMA_VERSION: Literal["2"] = "2"
+SCHEMA_VERSION: Literal["3"] = "3"
 Regime = Literal["resident", "prefetched", "streamed"]
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -125,6 +125,29 @@ class Violation(BaseModel):
     unit: str
 
 
+class AccuracyDrop(BaseModel):
+    """Accuracy lost by what the plan leaves out, with the interval that holds it nine times of ten.
+
+    Attributes
+    ----------
+    unit : {"points", "loss ratio"}
+        Points of accuracy, of a hundred; or the ratio to the loss of the whole model, less one.
+    calibration : str, optional
+        Name of the calibration; none where the numbers are what other tasks make one expect.
+    within : bool
+        Whether the plan's share of missing weights is among those that the calibration measured.
+    """
+
+    model_config = STRICT
+
+    unit: Literal["points", "loss ratio"]
+    estimate: float
+    low: float
+    high: float
+    calibration: str | None
+    within: bool
+
+
 class PredictedCosts(BaseModel):
     """Costs of one inference as the cost model gives them, SI units.
 
@@ -150,6 +173,7 @@ class PredictedCosts(BaseModel):
     flash_footprint_bytes: float
     link_bound_s: float
     missing_weights: float
+    accuracy_drop: AccuracyDrop
     regime: Regime
     limited_by: str
     block_on_chip_s: float
@@ -216,7 +240,7 @@ class Deployment(BaseModel):
 
     model_config = STRICT
 
-    schema_version: Literal["2"]
+    schema_version: Literal["3"]
     generator: str
     workload: WorkloadChoice
     platform: PlatformChoice

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.calibration import Metric
 from costmodel.costs import Costs
 from costmodel.errors import UsageError, nearest
 from costmodel.parameters.quantity import LARGEST, SMALLEST, to_unit
@@ -36,6 +37,10 @@ class Objective:
         Whether more is better.
     whole, share : bool
         Whether it counts something; whether it is a share of something, 0 to 1.
+    units : dict
+        Of one without SI unit: words that a bound may carry, and how many one of it is. It may be 0.
+    decimals : int, optional
+        Digits after the point that people see; without it, four digits in all.
     """
 
     name: str
@@ -48,6 +53,8 @@ class Objective:
     maximise: bool = False
     whole: bool = False
     share: bool = False
+    units: Mapping[str, float] = field(default_factory=dict)
+    decimals: int | None = None
 
     @property
     def sign(self) -> float:
@@ -67,13 +74,20 @@ class Objective:
     def shown(self, value: float) -> str:
         """Value in the unit that people see, three to four digits."""
         scaled = value / self.per_shown
+        if self.decimals is not None:
+            return f"{scaled:.{self.decimals}f}"
         return f"{scaled:.0f}" if self.whole else digits(scaled)
+
+    def with_interval(self, value: float, low: float, high: float) -> str:
+        """Say a value with its interval, in the unit that people see."""
+        return f"{self.shown(value)} ({self.shown(low)} to {self.shown(high)})"
 
 
 def _n_chips(costs: Costs) -> FloatArray:
     return costs.n_chips.astype(np.float64)
 
 
+POINTS = {"points": 1.0, "point": 1.0}
 OBJECTIVES: dict[str, Objective] = {
     o.name: o
     for o in (
@@ -175,21 +189,55 @@ OBJECTIVES: dict[str, Objective] = {
             unit="",
             shown_unit="",
             per_shown=1.0,
-            description="U: share of weights that no chip stores, by importance; uncalibrated",
+            description="U: share of weights that no chip stores, by importance",
             of=lambda c: c.missing_weights,
             share=True,
+            units={"%": 0.01},
+        ),
+        Objective(
+            name="accuracy_drop",
+            column="accuracy_drop",
+            unit="",
+            shown_unit="points",
+            per_shown=1.0,
+            description="accuracy lost by what a plan leaves out; without a calibration, mean of other tasks",
+            of=lambda c: c.accuracy_drop,
+            units=POINTS,
+            decimals=1,
+        ),
+        Objective(
+            name="accuracy_drop_high",
+            column="accuracy_drop_high",
+            unit="",
+            shown_unit="points",
+            per_shown=1.0,
+            description="accuracy lost at the upper end of its 90 % interval",
+            of=lambda c: c.accuracy_drop_high,
+            units=POINTS,
+            decimals=1,
         ),
     )
 }
+OF_ACCURACY = ("accuracy_drop", "accuracy_drop_high")
 DEFAULT_OBJECTIVES = ("latency", "energy", "n_chips")
 
 
-def objectives_named(names: Sequence[str]) -> list[Objective]:
+def objectives_of(metric: Metric) -> dict[str, Objective]:
+    """Give all objectives, those of accuracy in the unit of a metric."""
+    if metric == "accuracy":
+        return OBJECTIVES
+    return OBJECTIVES | {
+        name: replace(OBJECTIVES[name], shown_unit="% of the loss", per_shown=0.01, units={"%": 0.01})
+        for name in OF_ACCURACY
+    }
+
+
+def objectives_named(names: Sequence[str], metric: Metric = "accuracy") -> list[Objective]:
     """Look objectives up; each at most once, at least one."""
     for name in names:
         if name not in OBJECTIVES:
             raise UsageError(f"unknown objective {name!r}; {nearest(name, OBJECTIVES)}")
-    return [OBJECTIVES[name] for name in dict.fromkeys(names or DEFAULT_OBJECTIVES)]
+    return [objectives_of(metric)[name] for name in dict.fromkeys(names or DEFAULT_OBJECTIVES)]
 
 
 def minimised(objectives: Sequence[Objective], costs: Costs) -> FloatArray:
@@ -219,7 +267,7 @@ EXPRESSION = re.compile(
 MAX_EXPRESSION_CHARS = 80
 
 
-def constraint(text: str) -> Constraint:
+def constraint(text: str, metric: Metric = "accuracy") -> Constraint:
     """Read a bound: name, ``<=`` or ``>=``, number, unit.
 
     >>> constraint("latency<=1ms").bound
@@ -232,17 +280,18 @@ def constraint(text: str) -> Constraint:
     name, operator, unit = match["name"].replace(" ", "_"), match["operator"], match["unit"]
     if name not in OBJECTIVES:
         raise UsageError(f"constraint {text!r}: unknown objective {name!r}; {nearest(name, OBJECTIVES)}")
-    objective, number = OBJECTIVES[name], float(match["number"])
-    if unit == "%" and objective.share:
-        number, unit = number / 100, ""
+    objective, number = objectives_of(metric)[name], float(match["number"])
+    if unit in objective.units:
+        number, unit = number * objective.units[unit], ""
     if operator not in ("<=", ">="):
         raise UsageError(f"constraint {text!r}: operator {operator!r} must be <= or >=", form)
-    if number < 0 or (number == 0 and not objective.share):
-        least = "at least" if objective.share else "above"
+    if number < 0 or (number == 0 and not objective.units):
+        least = "at least" if objective.units else "above"
         raise UsageError(f"constraint {text!r}: the bound must be a number {least} 0")
     if not objective.unit:
         if unit:
-            raise UsageError(f"constraint {text!r}: {name} has no unit, got {unit!r}")
+            known = f"is in {' or '.join(objective.units)}" if objective.units else "has no unit"
+            raise UsageError(f"constraint {text!r}: {name} {known}, got {unit!r}")
         bound = number
     elif not unit:
         raise UsageError(
@@ -258,9 +307,9 @@ def constraint(text: str) -> Constraint:
     return Constraint(objective=objective, at_most=operator == "<=", bound=bound, text=text.strip())
 
 
-def constraints(texts: Sequence[str]) -> list[Constraint]:
+def constraints(texts: Sequence[str], metric: Metric = "accuracy") -> list[Constraint]:
     """Read bounds and refuse those that contradict each other."""
-    bounds = [constraint(text) for text in texts]
+    bounds = [constraint(text, metric) for text in texts]
     for low in bounds:
         for high in bounds:
             if (

@@ -52,6 +52,12 @@ PrefetchOption = Annotated[
 HeadOption = Annotated[
     bool | None, typer.Option("--head/--no-head", help="Count embedding and LM head. [default: --head]")
 ]
+CalibrationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--calibration", help="What pruning costs in accuracy, by name or TOML path. [default: other tasks]"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from costmodel.calibration import UNITS
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.plan import DECISIONS
 from costmodel.strategies import STRATEGIES
@@ -20,6 +21,9 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     known = [STRATEGIES[strategy].decisions for strategy in plans.names]
     table |= {name: plans[name] for name in DECISIONS if any(name in decisions for decisions in known)}
     table |= {o.column: o.of(costs) for o in OBJECTIVES.values() if o.name not in DECISIONS}
+    table["accuracy_drop_low"] = costs.accuracy_drop_low
+    table["accuracy_unit"] = UNITS[result.job.workload.calibration.metric]
+    table["calibration"] = result.job.workload.calibrated_by or "none"
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}
     table |= {f"energy_{c}_j": costs.energy_by_cause_j[c] for c in ENERGY_CAUSES}
     table["link_messages"] = costs.link_messages

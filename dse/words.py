@@ -1,4 +1,4 @@
-"""Plans in words, as their strategies speak of them."""
+"""Plans in words, as their strategies speak of them; requests, scopes and rates, too."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from costmodel.costs import LATENCY_CAUSES
 from costmodel.plan import DECISIONS, Plan, plan_of
 from costmodel.strategies import strategy_named
+from dse.digits import digits
 
 # Causes of latency, as tables name them, in words.
 CAUSES = {
@@ -17,6 +19,11 @@ CAUSES = {
     "link": "link",
     "l3": "off-chip memory (L3)",
 }
+UNCALIBRATED = (
+    "Accuracy is not calibrated: missing weights (U, by importance) rank plans of one model, points are what "
+    "other tasks lost: their mean, and the band that holds nine new tasks of ten. dse calibrate makes "
+    "them this model's own, out of a few retrained plans."
+)
 
 
 def plan_of_row(row: Mapping[Any, Any] | pd.Series[Any]) -> Plan:
@@ -38,3 +45,38 @@ def chips_words(plan: Plan) -> str:
 def whole_words(plan: Plan) -> str:
     """Say all of a plan: chips, strategy and decisions."""
     return f"{chips_words(plan)}, {plan.strategy}, {plan_words(plan)}"
+
+
+def request_words(request: str, n_tokens: int) -> str:
+    """What one inference is."""
+    return {
+        "autoregressive": f"one token, context {n_tokens}",
+        "prompt": f"prompt of {n_tokens} tokens",
+        "encoder": f"{n_tokens} tokens at once",
+    }[request]
+
+
+def scope_words(scope: str, *, head: bool) -> str:
+    """What is counted."""
+    if scope == "model":
+        return "whole model" + ("" if head else " without embedding and LM head")
+    return {"block": "one block", "attention": "attention half of a block", "mlp": "MLP half of a block"}[
+        scope
+    ]
+
+
+def limit_line(latency_by_cause_s: dict[str, float]) -> str:
+    """Say what takes most of the latency."""
+    total = sum(latency_by_cause_s.values())
+    first, second = sorted(LATENCY_CAUSES, key=lambda c: -latency_by_cause_s[c])[:2]
+    return (
+        f"Most of the latency is {CAUSES[first]}, {latency_by_cause_s[first] / total:.0%}; "
+        f"then {CAUSES[second]}, {latency_by_cause_s[second] / total:.0%}."
+    )
+
+
+def rate_words(request: str, latency_s: float, tokens_per_s: float) -> str:
+    """How much a second: tokens, or inputs of an encoder."""
+    return (
+        f"{digits(1 / latency_s)} inferences/s" if request == "encoder" else f"{digits(tokens_per_s)} token/s"
+    )

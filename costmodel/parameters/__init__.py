@@ -1,4 +1,4 @@
-"""Parameter files (mcu, link, kernels, platform, model) and the loader that reads them."""
+"""Parameter files, of mcu, link, kernels, platform, model, importance, calibration, and their loader."""
 
 from costmodel.parameters.files import (
     KINDS,
@@ -18,6 +18,7 @@ from costmodel.parameters.quantity import (
     fraction,
     is_number,
     quantity,
+    real,
     switch,
     to_unit,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "quantity",
     "read_toml",
+    "real",
     "switch",
     "to_unit",
     "validate",

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from costmodel.errors import ParameterError, cut, nearest
 from costmodel.parameters.quantity import Sourced, sourced_values
 
-Kind = Literal["mcu", "link", "platform", "model", "kernels", "importance"]
+Kind = Literal["mcu", "link", "platform", "model", "kernels", "importance", "calibration"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 BUILT_IN = Path(__file__).parent
 MAX_FILE_BYTES = 1_000_000

@@ -202,6 +202,18 @@ def fraction() -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def real(minimum: float, maximum: float) -> BeforeValidator:
+    """Reader of a plain number from `minimum` to `maximum`; it has a source and no unit."""
+
+    def read(raw: object) -> float:
+        value = _without_unit(raw)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
+            raise ValueError(f"value {cut(value)} must be a number, {minimum:g} to {maximum:g}")
+        return float(value)
+
+    return BeforeValidator(read)
+
+
 def choice(*options: str) -> BeforeValidator:
     """Reader of one word out of `options`; it has a source and no unit."""
 

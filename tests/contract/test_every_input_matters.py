@@ -154,7 +154,7 @@ def test_every_parameter_of_a_model_matters(
     for other in other_values(key, value):
         for request in (r for r in REQUESTS if r[0] == model):
             try:
-                workload = workload_of(changed(record, key, other), None, *request[1:])
+                workload = workload_of(changed(record, key, other), None, None, *request[1:])
             except ParameterError:
                 continue
             if any(differ(base[on, request], costs(workload, load_platform(*on))) for on in PLATFORMS):
@@ -167,8 +167,8 @@ def test_every_parameter_of_a_model_matters(
 def test_every_importance_matters(base: dict[Any, dict[str, np.ndarray]], family: str) -> None:
     on, request = PLATFORMS[0], REQUESTS[0]
     model, record = load("model", request[0]), load("importance", family)
-    before = costs(workload_of(model, record, *request[1:]), load_platform(*on))
+    before = costs(workload_of(model, record, None, *request[1:]), load_platform(*on))
     for key in keys(record):
         value = dict(record.values())[key].value
-        workload = workload_of(model, changed(record, key, value * 1.3), *request[1:])
+        workload = workload_of(model, changed(record, key, value * 1.3), None, *request[1:])
         assert differ(before, costs(workload, load_platform(*on))), key

@@ -19,6 +19,7 @@ from costmodel import (
     operator_laws,
     operator_rates,
 )
+from costmodel.calibration import calibration_of
 from costmodel.compute import FORM_MODULES
 from costmodel.hardware import Mcu, PlatformFile
 from costmodel.importance import importance_of
@@ -44,7 +45,12 @@ WORDS = {"description", "default_request", "form", "mcu", "link", "kernels"}
 
 def built(record: Record) -> BaseModel:
     """Build what the record describes."""
-    makers = {"kernels": kernel_set, "link": medium_of, "importance": importance_of}
+    makers = {
+        "kernels": kernel_set,
+        "link": medium_of,
+        "importance": importance_of,
+        "calibration": calibration_of,
+    }
     if record.kind in makers:
         return makers[record.kind](record)
     schemas = {"mcu": Mcu, "platform": PlatformFile, "model": Model}
@@ -96,7 +102,7 @@ def test_every_value_says_where_it_comes_from(key: str, value: Sourced) -> None:
         assert (value.reason or "").strip()
     if value.source == "none":
         assert value.status == "assumed"
-    share = key.startswith("importance/") or key.endswith(SHARES)
+    share = key.startswith(("importance/", "calibration/")) or key.endswith(SHARES)
     if isinstance(value.value, float) and not share:
         assert value.unit
 
@@ -114,6 +120,9 @@ def test_every_reference_is_used_and_given_once() -> None:
         (("mcu/siracusa", "link/mipi", "kernels/date2025", "kernels/pulp-gvsoc"), 6),
         (("mcu/nrf52840", "link/mixer-ble2m", "kernels/nrf52840-cmsis"), 3),
         (("importance/encoder",), 4),
+        (("calibration/encoder tasks.plaid",), 2),
+        (("calibration/encoder residual", "calibration/encoder half_width"), 5),
+        (("calibration/cats-icd",), 3),
     ],
 )
 def test_few_values_are_fitted_on_each_set_of_cases(files: tuple[str, ...], most: int) -> None:
@@ -128,6 +137,7 @@ def test_no_value_is_fitted_elsewhere() -> None:
     assert files <= {
         *("mcu/siracusa", "kernels/date2025", "importance/encoder"),
         *("link/mixer-ble2m", "kernels/nrf52840-cmsis"),
+        *("calibration/encoder", "calibration/cats-ett", "calibration/cats-icd", "calibration/cats-london"),
     }
 
 
@@ -139,7 +149,8 @@ def test_a_fitted_value_lies_inside_its_bounds_and_names_its_cases(key: str, val
     assert all(case.strip() for case in value.fitted_on)
     assert value.low is not None
     assert value.high is not None
-    assert value.low < value.value < value.high
+    assert value.low <= value.value <= value.high
+    assert value.low < value.high
 
 
 @pytest.mark.parametrize(

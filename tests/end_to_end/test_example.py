@@ -39,6 +39,7 @@ def test_search_with_the_example_recommends_a_plan(dse: Command, example: Path, 
     assert trials["chips_with_l3"].max() == 0
     paths = {entry["kind"]: entry["path"] for entry in plan["inputs"]}
     assert paths.pop("importance") == "importance/decoder.toml"
+    assert paths.pop("calibration") == "calibration/decoder.toml"
     assert paths == {kind: f"example/{kind}.toml" for kind in paths}
     shutil.rmtree(example)
     assert "exactly" in said(dse("evaluate", "--plan", "run/plan.json"))

@@ -31,7 +31,7 @@ IMPORTANCES = st.builds(by_size, st.floats(0.25, 4)) | st.builds(
 
 
 def u_of(importance: Importance, missing: dict[str, float], workload: Workload = BLOCK) -> float:
-    return float(missing_weights(importance, workload.model, missing))
+    return float(missing_weights(replace(workload, importance=importance), missing))
 
 
 def test_weights_by_size_are_shares_of_the_blocks_matrices() -> None:
@@ -55,11 +55,11 @@ def test_weights_by_size_sum_to_one_and_to_the_blocks_weights(workload: Workload
 
 @given(workload=workloads(), importance=IMPORTANCES)
 def test_importance_sums_to_one_whatever_is_stated(workload: Workload, importance: Importance) -> None:
-    assert sum(weights_of(importance, workload.model).values()) == pytest.approx(1, rel=1e-14)
+    assert sum(weights_of(replace(workload, importance=importance)).values()) == pytest.approx(1, rel=1e-14)
 
 
 def test_stated_importance_keeps_its_proportions() -> None:
-    found = weights_of(stated(1, 0.63, 0.09, 0.14, 0.13), VIT.model)
+    found = weights_of(replace(VIT, importance=stated(1, 0.63, 0.09, 0.14, 0.13)))
     assert list(found) == list(POINTS)
     assert list(found.values()) == pytest.approx([0.63 / 0.99, 0.09 / 0.99, 0.14 / 0.99, 0.13 / 0.99])
 
@@ -115,7 +115,7 @@ def test_what_rounding_leaves_below_zero_is_nothing() -> None:
 
 def test_u_of_a_batch_is_that_of_its_plans() -> None:
     shares = {point: np.array([0.0, 0.25, 0.9]) * (1 + i) / 4 for i, point in enumerate(POINTS)}
-    found = missing_weights(by_size(2), BLOCK.model, shares)
+    found = missing_weights(replace(BLOCK, importance=by_size(2)), shares)
     alone = [u_of(by_size(2), {point: share[i] for point, share in shares.items()}) for i in range(3)]
     assert found.tolist() == alone
 

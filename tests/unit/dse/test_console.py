@@ -7,18 +7,14 @@ from rich.console import Console, RenderableType
 
 from costmodel import Accounting, Plan, Platform, Workload, load_workload
 from costmodel.evaluate import Scope
-from dse.console import (
-    evaluation_report,
-    recommendation,
-    request_words,
-    search_report,
-)
+from dse.console import recommendation, search_report
 from dse.deployment import deployment
+from dse.plan_report import evaluation_report
 from dse.reference import shown_choices, validation_report
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table
 from dse.validation import validate
-from dse.words import plan_of_row, plan_words
+from dse.words import plan_of_row, plan_words, request_words
 
 MakeJob = Callable[..., Job]
 

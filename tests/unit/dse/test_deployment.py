@@ -12,9 +12,9 @@ from costmodel.plan import MAX_CHIPS
 from costmodel.shards import balanced
 from costmodel.strategies import canonical_plan
 from costmodel.strategies.head_wise import totals
-from dse.console import violation_words
 from dse.deployment import deployment, predicted, regime_name
 from dse.document import Deployment, Extent
+from dse.plan_report import violation_words
 
 PLATFORM = load_platform("siracusa-mipi")
 WORKLOADS = {name: load_workload(name) for name in built_in_names("model")}
@@ -191,7 +191,7 @@ def test_costs_are_those_of_the_evaluation(tinyllama: Workload, siracusa: Platfo
     costs = evaluate(tinyllama, siracusa, Plans.of(PLANS), Accounting())
     for i, plan in enumerate(PLANS):
         document = deployment(tinyllama, siracusa, plan, Accounting())
-        assert document.costs == predicted(costs, i, siracusa)
+        assert document.costs == predicted(tinyllama, siracusa, costs, i)
         assert document.costs.latency_s == pytest.approx(sum(document.costs.latency_by_cause_s.values()))
         assert document.costs.energy_j == pytest.approx(sum(document.costs.energy_by_cause_j.values()))
         assert document.costs.regime == regime_name(int(costs.regime[i]))
@@ -233,7 +233,7 @@ def test_plan_rests_on_the_assumed_and_fitted_parameters_alone(siracusa: Platfor
         if entry.status in ("assumed", "fitted")
         and (not key.startswith("requests.") or key == f"requests.{request_kind}")
         and key != "loss"
-        and record.kind != "importance"  # no weight is missing
+        and record.kind not in ("importance", "calibration")  # no weight is missing
     ]
     assert len(lines) == len(expected) > 10
     for line, start in zip(lines, expected, strict=True):
@@ -252,7 +252,7 @@ def test_a_plan_rests_on_no_radio_alone_and_on_importance_where_weights_are_miss
 
     assert files(1, 0.0) == {"model", "mcu", "kernels"}
     assert files(4, 0.0) == {"model", "mcu", "kernels", "link"}
-    assert files(4, 0.5) == {"model", "mcu", "kernels", "link", "importance"}
+    assert files(4, 0.5) == {"model", "mcu", "kernels", "link", "importance", "calibration"}
 
 
 def test_plan_that_does_not_fit_says_why() -> None:

@@ -1,0 +1,211 @@
+"""What a share of missing weights costs in accuracy: as measured on a user's own model, or on others.
+
+Two forms of one thing. `Fitted` is a law ``a U^b`` of one model and task, out of plans that were
+retrained. `Tasks` is all that is known before: such laws of other tasks, between which a new one is
+expected to lie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from costmodel.errors import ParameterError, cut, nearest
+from costmodel.parameters import Record, choice, count, fraction, real, validate
+
+FILE = ConfigDict(frozen=True, extra="forbid")
+Metric = Literal["accuracy", "loss"]
+Unit = Literal["points", "loss ratio"]
+UNITS: dict[Metric, Unit] = {"accuracy": "points", "loss": "loss ratio"}
+MOST_POINTS, MOST_EXPONENT = 100.0, 8.0
+LEAST_EXPONENT = 0.5
+WIDER = 1.5  # judgement: how much an interval widens outside the shares that were measured
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """Accuracy lost, (...), with the interval that holds the true value nine times of ten."""
+
+    estimate: Array
+    low: Array
+    high: Array
+
+
+def power_law(scale: Any, exponent: Any, missing: Any) -> Any:
+    """Give ``a U^b``: none where nothing is missing.
+
+    >>> power_law(40.0, 2.0, np.array([0.0, 0.5, 1.0])).tolist()
+    [0.0, 10.0, 40.0]
+    """
+    return scale * np.asarray(missing, dtype=float) ** exponent
+
+
+class Law(BaseModel):
+    """Law ``a U^b`` of one task."""
+
+    model_config = FILE
+
+    scale: Annotated[float, real(0, MOST_POINTS)]
+    exponent: Annotated[float, real(LEAST_EXPONENT, MOST_EXPONENT)]
+
+
+class HalfWidth(BaseModel):
+    """Half of the 90 % interval of a calibration, at least: with one retrained plan, or with more.
+
+    In points of accuracy, and for metrics that are losses as a ratio.
+    """
+
+    model_config = FILE
+
+    one_plan: Annotated[float, real(0, MOST_POINTS)]
+    more_plans: Annotated[float, real(0, MOST_POINTS)]
+    one_plan_loss: Annotated[float, real(0, MOST_POINTS)]
+    more_plans_loss: Annotated[float, real(0, MOST_POINTS)]
+
+
+class Tasks(BaseModel):
+    """No calibration: laws of several tasks, in points of accuracy.
+
+    Attributes
+    ----------
+    family : str
+        Family of models that these tasks' models were of.
+    tasks : dict
+        Task to its law.
+    residual : float
+        Standard deviation of measured points about the law of their own task.
+    quantile : float
+        Student's t that leaves a twentieth on either side, for so many tasks.
+    half_width : HalfWidth
+        What a calibration of this family is known to no better than.
+    """
+
+    model_config = FILE
+
+    form: Literal["tasks"]
+    description: str
+    family: Annotated[str, choice("encoder", "decoder")]
+    tasks: dict[str, Law] = Field(min_length=2)
+    residual: Annotated[float, real(0, MOST_POINTS)]
+    quantile: Annotated[float, real(1, 13)]
+    half_width: HalfWidth
+
+    @property
+    def metric(self) -> Metric:
+        """What drops are drops of."""
+        return "accuracy"
+
+    @property
+    def weights(self) -> None:
+        """Importance of each gather point: none of its own."""
+        return
+
+    def drop(self, missing: Any) -> Drop:
+        """Expect a new task to lie among these: mean, and the interval of one draw more.
+
+        The laws' values at a U are taken as draws from a normal distribution, of which mean and standard
+        deviation are estimated. A drop below nothing is scatter alone.
+        """
+        u = np.asarray(missing, dtype=float)
+        laws = np.array([(law.scale, law.exponent) for law in self.tasks.values()])
+        curves = power_law(laws[:, :1], laws[:, 1:], u.reshape(1, -1)).reshape(len(laws), *u.shape)
+        mean, variance = np.mean(curves, axis=0), np.var(curves, axis=0, ddof=1)
+        scatter = self.quantile * self.residual
+        spread = self.quantile * np.sqrt((1 + 1 / len(laws)) * variance + self.residual**2)
+        low, high = np.maximum(mean - spread, -scatter), mean + spread
+        return Drop(estimate=mean, low=np.where(u > 0, low, 0.0), high=np.where(u > 0, high, 0.0))
+
+    def within(self, missing: Any) -> Any:
+        """Whether a share is among those that were measured: none is."""
+        return np.zeros(np.shape(missing), dtype=bool)
+
+
+class Weights(BaseModel):
+    """Importance of each gather point."""
+
+    model_config = FILE
+
+    qkv: Annotated[float, fraction()]
+    o: Annotated[float, fraction()]
+    ffn_in: Annotated[float, fraction()]
+    ffn_out: Annotated[float, fraction()]
+
+
+class Fitted(BaseModel):
+    """Calibration: the law ``a U^b`` of one model and task.
+
+    Attributes
+    ----------
+    metric : {"accuracy", "loss"}
+        Accuracy: drops are in points, of a hundred. Loss: drops are the ratio to the loss of the whole
+        model, less one.
+    base : float
+        Accuracy in per cent, or loss, of the model that nothing is missing of.
+    scale, exponent : float
+        a and b.
+    half_width : float
+        Half of the 90 % interval, in the unit of drops.
+    least_missing, most_missing : float
+        U of the plans that were measured.
+    plans : int
+        Plans that were measured, beside that which misses nothing.
+    importance : Weights, optional
+        Importance that was fitted along; that of the family where there is none.
+    """
+
+    model_config = FILE
+
+    form: Literal["fitted"]
+    description: str
+    family: Annotated[str, choice("encoder", "decoder")]
+    metric: Annotated[Metric, choice("accuracy", "loss")]
+    base: Annotated[float, real(0, 1e9)]
+    scale: Annotated[float, real(0, 1e6)]
+    exponent: Annotated[float, real(LEAST_EXPONENT, MOST_EXPONENT)]
+    half_width: Annotated[float, real(0, 1e6)]
+    least_missing: Annotated[float, real(0, 1)]
+    most_missing: Annotated[float, real(0, 1)]
+    plans: Annotated[int, count()]
+    importance: Weights | None = None
+
+    @model_validator(mode="after")
+    def _rising(self) -> Fitted:
+        if self.least_missing > self.most_missing:
+            raise ValueError(f"least_missing {self.least_missing} is above most_missing {self.most_missing}")
+        if self.metric == "accuracy" and self.base > MOST_POINTS:
+            raise ValueError(f"base {self.base} of metric accuracy must be at most {MOST_POINTS:g} per cent")
+        return self
+
+    @property
+    def weights(self) -> dict[str, float] | None:
+        """Importance of each gather point that was fitted along; none of its own where none was."""
+        return None if self.importance is None else self.importance.model_dump()
+
+    def drop(self, missing: Any) -> Drop:
+        """Follow the law; the interval widens outside the shares that were measured."""
+        estimate = power_law(self.scale, self.exponent, missing)
+        half = self.half_width * np.where(self.within(missing), 1.0, WIDER) * (np.asarray(missing) > 0)
+        return Drop(estimate=estimate, low=estimate - half, high=estimate + half)
+
+    def within(self, missing: Any) -> Any:
+        """Whether a share is among those that were measured; none missing is none to measure."""
+        u = np.asarray(missing)
+        return (u == 0) | ((self.least_missing <= u) & (u <= self.most_missing))
+
+
+Calibration = Tasks | Fitted
+FORMS: dict[str, type[Tasks] | type[Fitted]] = {"tasks": Tasks, "fitted": Fitted}
+
+
+def calibration_of(record: Record) -> Calibration:
+    """Build the calibration of a record; its key `form` says which kind it is."""
+    form = record.data.get("form")
+    if not isinstance(form, str) or form not in FORMS:
+        raise ParameterError(f"{record.path}: key 'form' is {cut(form)}; {nearest(str(form), FORMS)}")
+    return validate(FORMS[form], record.data, record.path)

@@ -1,0 +1,1 @@
+"""The commands, one function each; its signature is its command line."""

@@ -1,0 +1,212 @@
+"""What people read of one plan in the terminal, as rich renderables; nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from costmodel import costs
+from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
+from costmodel.plan import plan_of
+from dse.digits import digits, joules, seconds, size
+from dse.document import Deployment, PredictedCosts, Violation
+from dse.objectives import objectives_of
+from dse.terminal import plain_table
+from dse.words import CAUSES, UNCALIBRATED, limit_line, rate_words, request_words, scope_words, whole_words
+
+ROUNDING = 1e-12  # an energy that is this small a share of all is a remainder of additions
+
+
+def breakdown(predicted: PredictedCosts, on_chip: str) -> Table:
+    """Latency and energy by cause, where there is any of either; `on_chip` is a memory's name."""
+    table = plain_table("cause", "latency", "share", "energy", "share", right=range(1, 5))
+    for cause in dict.fromkeys((*LATENCY_CAUSES, *ENERGY_CAUSES)):
+        time, energy = predicted.latency_by_cause_s.get(cause), predicted.energy_by_cause_j[cause]
+        if not time and energy < ROUNDING * predicted.energy_j:
+            continue
+        name = CAUSES.get(cause) or {"idle": "waiting chips", "l2": f"on-chip memory ({on_chip})"}[cause]
+        table.add_row(
+            name,
+            "" if time is None else seconds(time),
+            "" if time is None else f"{time / predicted.latency_s:.0%}",
+            joules(energy),
+            f"{energy / predicted.energy_j:.0%}",
+        )
+    table.add_row("total", seconds(predicted.latency_s), "", joules(predicted.energy_j), "", style="bold")
+    return table
+
+
+def evaluation_report(document: Deployment, other: PredictedCosts) -> RenderableType:
+    """What one plan costs, what it needs, and how much the accounting of prefetches matters.
+
+    Parameters
+    ----------
+    other : PredictedCosts
+        Costs of the same plan with the other accounting of prefetches.
+    """
+    w, d, c, a = document.workload, document.decisions, document.costs, document.accounting
+    plan = plan_of({"strategy": d.strategy, **d.values})
+    room = document.platform.usable_bytes
+    off_chip = "L3" in room
+    rate = f"throughput {rate_words(w.request, c.latency_s, c.throughput_tokens_per_s)}, "
+    rate = rate if a.scope == "model" else ""
+    lines: list[RenderableType] = [
+        Text(
+            f"{w.name}, {request_words(w.request, w.n_tokens)}, on {document.platform.name}",
+            style="bold",
+        ),
+        (
+            f"{whole_words(plan)}; "
+            f"{scope_words(a.scope, head=a.head)}, "
+            f"{f'prefetch accounting {a.prefetch}, ' if off_chip else ''}"
+            f"kernel set {document.platform.kernels}"
+        ),
+        "",
+        breakdown(c, next(iter(room))),
+        *interval_lines(c),
+        "",
+        (
+            f"{rate}EDP {digits(c.edp_js * 1e6)} mJ ms, "
+            f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages"
+            f"{f', L3 traffic {size(c.l3_bytes)}' if off_chip else ''}"
+        ),
+        *round_lines(document),
+        *drop_lines(document),
+        *memory_lines(document),
+        limit_line(c.latency_by_cause_s),
+    ]
+    if c.feasible:
+        lines.append(Text("The plan fits.", style="green"))
+    else:
+        lines += [
+            Text(f"The plan does not fit: {violation_words(v)}", style="bold red") for v in c.violations
+        ]
+    accounting = [accounting_line(document, other), ""] if off_chip else []
+    lines += ["", *accounting, assumptions_line(document.rests_on)]
+    return Group(*lines)
+
+
+def interval_lines(predicted: PredictedCosts) -> list[str]:
+    """Say how far absolute times may be off, where the kernel set says so."""
+    if predicted.latency_interval_s is None:
+        return []
+    low, high = predicted.latency_interval_s
+    share = high / predicted.latency_s - 1
+    return [f"times carry about {share:.0%}: {seconds(low)} to {seconds(high)} in all; ratios of plans less"]
+
+
+def round_lines(document: Deployment) -> list[RenderableType]:
+    """The rounds of a plan one by one, and what pruning leaves out; empty where neither is there."""
+    c = document.costs
+    table = plain_table(
+        "radio round",
+        "times",
+        "message",
+        "packets",
+        "slots",
+        "slot",
+        "expected",
+        "at most",
+        right=range(1, 8),
+    )
+    for sync in document.synchronisations:
+        for leg in sync.legs:
+            if leg.round is not None:
+                r = leg.round
+                table.add_row(
+                    f"{sync.name}, {leg.name}",
+                    str(sync.times * r.rounds),
+                    f"{max(m.payload_bytes for m in leg.messages):.0f} B x {len(leg.messages)}",
+                    f"{r.packets} x {r.payload_bytes} B",
+                    f"{r.expected_slots:.0f} of {r.slots}",
+                    f"{r.slot_s * 1e6:.0f} us",
+                    seconds(r.expected_s / r.rounds),
+                    seconds(r.bound_s / r.rounds),
+                )
+    lines: list[RenderableType] = []
+    if table.row_count:
+        lines += [
+            "",
+            table,
+            (
+                f"all rounds: {seconds(c.latency_by_cause_s['link'])} expected, as they stop early when all "
+                f"have everything; at most {seconds(c.link_bound_s)}"
+            ),
+            "",
+        ]
+    return lines
+
+
+def drop_lines(document: Deployment) -> list[str]:
+    """Say what a plan leaves out and what that costs in accuracy; empty where it leaves nothing out."""
+    c, drop = document.costs, document.costs.accuracy_drop
+    if not c.missing_weights:
+        return []
+    shown = objectives_of("accuracy" if drop.unit == "points" else "loss")["accuracy_drop"]
+    interval = shown.with_interval(drop.estimate, drop.low, drop.high)
+    words = f"missing weights U = {c.missing_weights:.3f}; accuracy drop, 90 %: {interval} {shown.shown_unit}"
+    if drop.calibration is None:
+        return [words, UNCALIBRATED]
+    beyond = "" if drop.within else ", beyond the plans that it measured"
+    return [f"{words}, by calibration {drop.calibration}{beyond}"]
+
+
+def violation_words(v: Violation) -> str:
+    """What the plan exceeds."""
+    return str(costs.Violation(resource=v.resource, demand=v.demand, limit=v.limit, unit=v.unit))
+
+
+def memory_lines(document: Deployment) -> list[str]:
+    """Where the weights are, and what the fullest chip holds of what."""
+    chips = document.chips
+    fullest = max(chips, key=lambda chip: sum(chip.footprint_bytes.values()))
+    n_blocks = next(i for i in document.inputs if i.kind == "model").data["layers"]["value"]
+    head = [w for w in fullest.weights if "head" in w.matrix or w.matrix == "embedding"]
+    blocks = sum(w.bytes for w in fullest.weights) - sum(w.bytes for w in head)
+    room = document.platform.usable_bytes
+    parts = {
+        f"weights of {n_blocks} blocks" if n_blocks > 1 else "weights of a block": blocks * n_blocks,
+        "embedding and head": sum(w.bytes for w in head),
+        "KV cache": fullest.kv_cache_bytes,
+        "activations": fullest.activation_peak_bytes,
+        "prefetch buffer": fullest.prefetch_buffer_bytes,
+    }
+    if "flash" in room:  # there, nothing of what is held is shared with what is counted elsewhere
+        parts["packets and link software"] = sum(fullest.footprint_bytes.values()) - sum(parts.values())
+    held = ", ".join(f"{size(v)} of {size(room[k])} {k}" for k, v in fullest.footprint_bytes.items() if v)
+    outside = sum(chip.footprint_bytes.get("L3", 0) > 0 for chip in chips)
+    where = f"weights of blocks {document.costs.regime}; {outside} of {len(chips)} chips need off-chip memory"
+    if "flash" in fullest.footprint_bytes:
+        where = "weights read in place from flash"
+    return [
+        where,
+        f"fullest chip, {held}: " + ", ".join(f"{k} {size(v)}" for k, v in parts.items() if v),
+    ]
+
+
+def accounting_line(document: Deployment, other: PredictedCosts) -> str:
+    """Say what steady-state accounting makes of the hidden one, and why."""
+    c = document.costs
+    steady, hidden = (c, other) if document.accounting.prefetch == "steady" else (other, c)
+    ratio = steady.latency_s / hidden.latency_s
+    numbers = f"prefetch accounting: steady {seconds(steady.latency_s)}, hidden {seconds(hidden.latency_s)}"
+    if steady.latency_s == hidden.latency_s:
+        return f"{numbers}: the same, no prefetch outlasts the work that it hides behind."
+    return (
+        f"{numbers} ({ratio:.2f} times): loading the next block takes {seconds(c.block_prefetch_s)}, "
+        f"a block itself {seconds(c.block_on_chip_s)} on chip. Hidden counts loads for the next block as "
+        "free, as the DATE 2025 paper does; steady makes the chips wait for them."
+    )
+
+
+def assumptions_line(rests_on: Sequence[str]) -> str:
+    """How many assumed and fitted parameters the costs rest on."""
+    assumed = sum("(assumed)" in line for line in rests_on)
+    fitted = sum("(fitted)" in line for line in rests_on)
+    return (
+        f"These costs rest on {assumed} assumed and {fitted} fitted parameters "
+        "(dse evaluate --json lists them under rests_on; dse show NAME gives each with its source)."
+    )
