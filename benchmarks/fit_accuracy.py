@@ -60,7 +60,7 @@ def main() -> None:
         print(
             f"{name}: base {base}, scale {found.scale / 100:.4g} ({ends['scale'][0] / 100:.3g} to "
             f"{ends['scale'][1] / 100:.3g}), exponent {found.exponent:.3g} ({ends['exponent'][0]:.3g} to "
-            f"{ends['exponent'][1]:.3g}), half width {width / 100:.4f}, U {found.missing.min():.4f} to "
+            f"{ends['exponent'][1]:.3g}), half width {width / 100:.4f}, U to "
             f"{found.missing.max():.4f}"
         )
 

@@ -23,7 +23,7 @@ Unit = Literal["points", "loss ratio"]
 UNITS: dict[Metric, Unit] = {"accuracy": "points", "loss": "loss ratio"}
 MOST_POINTS, MOST_EXPONENT = 100.0, 8.0
 LEAST_EXPONENT = 0.5
-WIDER = 1.5  # judgement: how much an interval widens outside the shares that were measured
+WIDER = 1.5  # judgement: how much an interval widens beyond the shares that were measured
 
 Array = NDArray[np.floating[Any]]
 
@@ -151,8 +151,8 @@ class Fitted(BaseModel):
         a and b.
     half_width : float
         Half of the 90 % interval, in the unit of drops.
-    least_missing, most_missing : float
-        U of the plans that were measured.
+    most_missing : float
+        Highest U that was measured; the whole model, with none missing, is the other end.
     plans : int
         Plans that were measured, beside that which misses nothing.
     importance : Weights, optional
@@ -169,15 +169,12 @@ class Fitted(BaseModel):
     scale: Annotated[float, real(0, 1e6)]
     exponent: Annotated[float, real(LEAST_EXPONENT, MOST_EXPONENT)]
     half_width: Annotated[float, real(0, 1e6)]
-    least_missing: Annotated[float, real(0, 1)]
     most_missing: Annotated[float, real(0, 1)]
     plans: Annotated[int, count()]
     importance: Weights | None = None
 
     @model_validator(mode="after")
-    def _rising(self) -> Fitted:
-        if self.least_missing > self.most_missing:
-            raise ValueError(f"least_missing {self.least_missing} is above most_missing {self.most_missing}")
+    def _of_a_hundred(self) -> Fitted:
         if self.metric == "accuracy" and self.base > MOST_POINTS:
             raise ValueError(f"base {self.base} of metric accuracy must be at most {MOST_POINTS:g} per cent")
         return self
@@ -188,15 +185,14 @@ class Fitted(BaseModel):
         return None if self.importance is None else self.importance.model_dump()
 
     def drop(self, missing: Any) -> Drop:
-        """Follow the law; the interval widens outside the shares that were measured."""
+        """Follow the law; the interval widens beyond the shares that were measured."""
         estimate = power_law(self.scale, self.exponent, missing)
         half = self.half_width * np.where(self.within(missing), 1.0, WIDER) * (np.asarray(missing) > 0)
         return Drop(estimate=estimate, low=estimate - half, high=estimate + half)
 
     def within(self, missing: Any) -> Any:
-        """Whether a share is among those that were measured; none missing is none to measure."""
-        u = np.asarray(missing)
-        return (u == 0) | ((self.least_missing <= u) & (u <= self.most_missing))
+        """Whether a share lies between those that were measured, of which none missing is one."""
+        return np.asarray(missing) <= self.most_missing
 
 
 Calibration = Tasks | Fitted

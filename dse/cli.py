@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dse.commands.calibrate import calibrate
 from dse.commands.plans import evaluate, export, plot
 from dse.commands.reference import list_names, reproduce, schema, show_entry, validate
 from dse.commands.search import search
@@ -29,6 +30,7 @@ app = typer.Typer(
 
 app.command()(search)
 app.command()(evaluate)
+app.command()(calibrate)
 app.command()(export)
 app.command()(plot)
 app.command()(validate)

@@ -185,6 +185,17 @@ def vars_of(thing: object) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in thing.__dataclass_fields__}  # type: ignore[attr-defined]
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file beside its place, then move it there: it is whole, or as it was."""
+    work = path.with_name(f".{path.name}.unfinished")
+    try:
+        work.write_text(text, encoding="utf-8")
+        work.replace(path)
+    except OSError as error:
+        work.unlink(missing_ok=True)
+        raise RunError(f"{path} cannot be written ({error.strerror})") from None
+
+
 def write_json(path: Path, data: object) -> None:
     """Write JSON for people to read; floats keep every digit."""
     path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,193 @@
+"""Plans that a user retrained and measured: a table of rows, read with the line of every fault."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.accuracy import POINTS
+from costmodel.calibration import Metric
+from costmodel.errors import DseError, UsageError, cut, nearest
+from costmodel.hardware import Platform
+from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
+from costmodel.strategies import canonical, strategy_named
+from costmodel.workload import Workload
+from dse.fitting import Retrained
+
+SCORES: dict[str, Metric] = {"accuracy": "accuracy", "loss": "loss"}
+COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "seed", *SCORES)
+DEFAULT_STRATEGY = "column_wise"
+MAX_BYTES = 1_000_000
+Shares = NDArray[np.float64]
+NOTHING = 1e-12  # share of missing weights that is rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One training: the line it stands in, its plan, its seed, and accuracy in per cent or loss."""
+
+    line: int
+    plan: Plan
+    seed: str
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurements:
+    """Trainings of one model, by plan.
+
+    Attributes
+    ----------
+    base : float
+        Mean score of the trainings that miss nothing, accuracy in per cent or loss.
+    plans : tuple of Plan
+        Canonical plans that miss something, k of them, in the order of the table.
+    retrained : Retrained
+        What they miss and lost.
+    trainings : int
+        Rows of the table.
+    """
+
+    path: Path
+    sha256: str
+    metric: Metric
+    base: float
+    plans: tuple[Plan, ...]
+    retrained: Retrained
+    trainings: int
+
+
+def missing_shares(
+    workload: Workload, platform: Platform, plans: list[Plan]
+) -> dict[str, NDArray[np.float64]]:
+    """Give, for each gather point, the share of the weights behind it that no chip stores, (k,)."""
+    shares = {point: np.zeros(len(plans)) for point in POINTS}
+    for where, some in canonical(workload, platform, Plans.of(plans)).by_strategy():
+        program = strategy_named(some.names[0]).program(workload, platform, some)
+        for part in program.parts:
+            for point, share in part.missing.items():
+                shares[point][where] = np.maximum(share, 0.0)
+    return shares
+
+
+def read_measurements(path: Path, workload: Workload, platform: Platform) -> Measurements:
+    """Read a table of trainings.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read; a line has a fault; or no training misses nothing, or none misses anything.
+    """
+    text = _text(path)
+    table = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    metric = _metric(path, table.fieldnames or [])
+    rows = list(_rows(path, table, metric, workload, platform))
+    if metric == "accuracy" and rows and max(row.score for row in rows) <= 1:
+        raise UsageError(f"{path}: no accuracy is above 1", "write per cent, as 95.2")
+    shares = missing_shares(workload, platform, [row.plan for row in rows]) if rows else {}
+    lacking = np.any([share > NOTHING for share in shares.values()], axis=0) if rows else np.zeros(0, bool)
+    whole = [row for row, lacks in zip(rows, lacking.tolist(), strict=True) if not lacks]
+    if not whole:
+        raise UsageError(f"{path}: no row is of the whole model", "add one or more with n_chips 1")
+    if len(whole) == len(rows):
+        raise UsageError(f"{path}: no row misses any weights", "dse calibrate --propose says which to train")
+    base = float(np.mean([row.score for row in whole]))
+    if base <= 0:
+        raise UsageError(f"{path}: the {metric} of the whole model is {base:g}; it must be above 0")
+    groups: dict[Plan, list[int]] = {}
+    for i in np.flatnonzero(lacking).tolist():
+        groups.setdefault(rows[i].plan, []).append(i)
+    scores = [np.array([rows[i].score for i in group]) for group in groups.values()]
+    means, per_cent = np.array([np.mean(score) for score in scores]), 100 / base
+    std = _pooled_std([*scores, np.array([row.score for row in whole])])
+    firsts = [group[0] for group in groups.values()]
+    return Measurements(
+        path=path,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        metric=metric,
+        base=base,
+        plans=tuple(groups),
+        retrained=Retrained(
+            missing={point: share[firsts] for point, share in shares.items()},
+            drop=base - means if metric == "accuracy" else per_cent * means - 100,
+            seeds=np.array([len(score) for score in scores]),
+            seed_std=std if metric == "accuracy" else per_cent * std,
+        ),
+        trainings=len(rows),
+    )
+
+
+def _pooled_std(groups: list[Shares]) -> float:
+    """Standard deviation of one training, of all plans that were trained more than once; 0 without any."""
+    squares = sum(float(np.sum((group - np.mean(group)) ** 2)) for group in groups)
+    free = sum(len(group) - 1 for group in groups)
+    return math.sqrt(squares / free) if free else 0.0
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UsageError(f"measurements {path}: larger than {MAX_BYTES} bytes")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"measurements {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"measurements {path} is not readable text") from None
+
+
+def _metric(path: Path, columns: Sequence[str]) -> Metric:
+    for column in columns:
+        if column not in COLUMNS:
+            raise UsageError(f"{path}: unknown column {cut(column)}; {nearest(str(column), COLUMNS)}")
+    if len(set(columns)) < len(columns):
+        raise UsageError(f"{path}: a column is there twice")
+    if "n_chips" not in columns:
+        raise UsageError(f"{path}: column 'n_chips' is missing", "dse calibrate --template shows a table")
+    found = [name for name in SCORES if name in columns]
+    if len(found) != 1:
+        raise UsageError(f"{path}: needs column 'accuracy', in per cent, or 'loss', one of them")
+    return SCORES[found[0]]
+
+
+def _rows(
+    path: Path, table: csv.DictReader[str], metric: Metric, workload: Workload, platform: Platform
+) -> Iterator[Row]:
+    """Read the rows one by one."""
+    seen: dict[tuple[Plan, str], int] = {}
+    for count, entry in enumerate(table):
+        line, place = table.line_num, f"{path}, line {table.line_num}"
+        if None in entry or None in entry.values():
+            raise UsageError(f"{place}: not as many cells as there are columns")
+        cells = {name: cell.strip() for name, cell in entry.items()}
+        text = cells.pop(metric)
+        try:
+            score = float(text)
+        except ValueError:
+            score = math.nan
+        if not 0 <= score < (100 + 1e-9 if metric == "accuracy" else math.inf):
+            allowed = "a number, 0 to 100 per cent" if metric == "accuracy" else "a number, at least 0"
+            raise UsageError(f"{place}: {metric} {cut(text)} must be {allowed}")
+        seed = cells.pop("seed", "") or f"row {count}"
+        try:
+            plan = plan_of(
+                {"strategy": DEFAULT_STRATEGY, **{name: cell for name, cell in cells.items() if cell}}
+            )
+            plans = canonical(workload, platform, Plans.of([plan]))
+        except DseError as error:
+            raise UsageError(f"{place}: {error.message}", error.hint) from None
+        if (most := int(plans["n_chips"][0])) != plan.n_chips:
+            raise UsageError(
+                f"{place}: n_chips {plan.n_chips}: {plan.strategy} can use {most} on {workload.name} at most"
+            )
+        key = plans.row(0), seed
+        if key in seen:
+            raise UsageError(f"{place}: the same plan and seed as in line {seen[key]}")
+        seen[key] = line
+        yield Row(line=line, plan=key[0], seed=seed, score=score)
