@@ -17,7 +17,9 @@ from costmodel.accuracy import POINTS, weighted_mean
 from costmodel.calibration import LEAST_EXPONENT, MOST_EXPONENT, power_law
 
 USUAL_EXPONENT, EXPONENT_RIDGE = 3.5, 0.01  # b where plans do not tell; squared per cent for one of b
-IMPORTANCE_RIDGE = 0.01  # squared per cent for importance e times as large
+# Squared per cent for importance e times as large: drops are known to some 1.3 points, importance of another
+# family to a factor of e.
+IMPORTANCE_RIDGE = 1.7
 STARTS = (1.0, USUAL_EXPONENT, 6.0)
 NORMAL_90 = 1.65  # of a normal distribution, nine tenths lie within so many standard deviations
 PLANS_FOR_QKV, PLANS_FOR_ALL = 3, 6  # that tell how important one gather is, and how important each is

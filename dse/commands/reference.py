@@ -28,7 +28,7 @@ def validate(
         show_json([row.as_dict() for row in rows])
     else:
         show(validation_report(rows, notes(), every=every))
-    if any(row.status != "ok" for row in rows):
+    if any(row.status == "off" for row in rows):
         raise typer.Exit(1)
 
 
