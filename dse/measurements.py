@@ -87,8 +87,11 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
     """
     text = _text(path)
     table = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    metric = _metric(path, table.fieldnames or [])
-    rows = list(_rows(path, table, metric, workload, platform))
+    try:
+        metric = _metric(path, table.fieldnames or [])
+        rows = list(_rows(path, table, metric, workload, platform))
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {table.line_num + 1}: {error}") from None
     if metric == "accuracy" and rows and max(row.score for row in rows) <= 1:
         raise UsageError(f"{path}: no accuracy is above 1", "write per cent, as 95.2")
     shares = missing_shares(workload, platform, [row.plan for row in rows]) if rows else {}
