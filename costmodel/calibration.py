@@ -22,6 +22,7 @@ Metric = Literal["accuracy", "loss"]
 Unit = Literal["points", "loss ratio"]
 UNITS: dict[Metric, Unit] = {"accuracy": "points", "loss": "loss ratio"}
 MOST_POINTS, MOST_EXPONENT = 100.0, 8.0
+MOST_BASE, MOST_SCALE = 1e9, 1e6
 LEAST_EXPONENT = 0.5
 WIDER = 1.5  # judgement: how much an interval widens beyond the shares that were measured
 ROUNDED = 1e-5  # of a share, what files lose of it that carry six digits of U and of importance
@@ -166,10 +167,10 @@ class Fitted(BaseModel):
     description: str
     family: Annotated[str, choice("encoder", "decoder")]
     metric: Annotated[Metric, choice("accuracy", "loss")]
-    base: Annotated[float, real(0, 1e9)]
-    scale: Annotated[float, real(0, 1e6)]
+    base: Annotated[float, real(0, MOST_BASE)]
+    scale: Annotated[float, real(0, MOST_SCALE)]
     exponent: Annotated[float, real(LEAST_EXPONENT, MOST_EXPONENT)]
-    half_width: Annotated[float, real(0, 1e6)]
+    half_width: Annotated[float, real(0, MOST_SCALE)]
     most_missing: Annotated[float, real(0, 1)]
     plans: Annotated[int, count()]
     importance: Weights | None = None

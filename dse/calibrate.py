@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from costmodel.accuracy import POINTS, weights_of
-from costmodel.calibration import Tasks
+from costmodel.calibration import MOST_SCALE, Tasks
+from costmodel.errors import UsageError
 from costmodel.workload import Workload
 from dse.fitting import NORMAL_90, Fit, confidence, fit, half_width
 from dse.measurements import Measurements
@@ -39,7 +40,13 @@ class Calibrated:
 
 
 def calibrated(workload: Workload, measured: Measurements, known: Tasks) -> Calibrated:
-    """Fit the law of a model; `known` is what its family makes one expect."""
+    """Fit the law of a model; `known` is what its family makes one expect.
+
+    Raises
+    ------
+    UsageError
+        The law is steeper than any that a calibration may state.
+    """
     plans, unit = measured.retrained, per_cent(measured)
     weights, exponent = weights_of(workload), workload.importance.exponent
     found = fit(plans, weights, exponent)
@@ -51,6 +58,12 @@ def calibrated(workload: Workload, measured: Measurements, known: Tasks) -> Cali
         else 100 * (widths.more_plans_loss if several else widths.one_plan_loss)
     )
     width = half_width(plans, found, least)
+    if max(found.scale, width) * unit > MOST_SCALE:
+        raise UsageError(
+            f"{measured.path}: the law would be {found.scale * unit:.3g} U^{found.exponent:.2f}; "
+            f"a scale is at most {MOST_SCALE:g}",
+            "retrain a plan that misses more",
+        )
     law = found.residual + plans.drop
     noise = plans.seed_std / np.sqrt(plans.seeds)
     return Calibrated(

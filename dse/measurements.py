@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.accuracy import POINTS
-from costmodel.calibration import Metric
+from costmodel.calibration import MOST_BASE, Metric
 from costmodel.errors import DseError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
@@ -174,8 +174,12 @@ def _rows(
             score = float(text)
         except ValueError:
             score = math.nan
-        if not 0 <= score < (100 + 1e-9 if metric == "accuracy" else math.inf):
-            allowed = "a number, 0 to 100 per cent" if metric == "accuracy" else "a number, at least 0"
+        if not 0 <= score < (100 + 1e-9 if metric == "accuracy" else MOST_BASE):
+            allowed = (
+                "a number, 0 to 100 per cent"
+                if metric == "accuracy"
+                else f"a number, at least 0 and below {MOST_BASE:g}"
+            )
             raise UsageError(f"{place}: {metric} {cut(text)} must be {allowed}")
         seed = cells.pop("seed", "") or f"row {count}"
         try:
