@@ -1,0 +1,205 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costmodel import Platform, Workload, load_platform, load_workload
+from costmodel.accuracy import POINTS
+from costmodel.errors import UsageError
+from costmodel.plan import Plan
+from dse.measurements import MAX_BYTES, Measurements, missing_shares, read_measurements
+
+VIT, CHIPS = load_workload("cats-vit"), load_platform("siracusa-mipi")
+HEAD = "n_chips,prune,seed,accuracy"
+GOOD = f"{HEAD}\n1,0,0,95\n1,0,1,96\n8,0.9,0,85\n8,0.9,1,87\n8,0.5,0,94\n"
+
+
+def pruned(n: int, *ratios: float) -> Plan:
+    each = ratios if len(ratios) == 4 else ratios * 4
+    return Plan(
+        strategy="column_wise",
+        n_chips=n,
+        group_size=2,
+        **{f"prune_{point}": p for point, p in zip(POINTS, each, strict=True)},
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "table.csv"
+
+
+def read(path: Path, text: str, workload: Workload = VIT, platform: Platform = CHIPS) -> Measurements:
+    path.write_text(text)
+    return read_measurements(path, workload, platform)
+
+
+def test_seeds_of_a_plan_are_pooled_and_drops_are_points_below_the_whole_model(path: Path) -> None:
+    m = read(path, GOOD)
+    assert (m.metric, m.base, m.trainings) == ("accuracy", 95.5, 5)
+    assert m.plans == (pruned(8, 0.9), pruned(8, 0.5))
+    assert m.retrained.drop.tolist() == [95.5 - 86, 1.5]
+    assert m.retrained.seeds.tolist() == [2, 1]
+    # squares 2 x 0.5^2 of the whole model and 2 x 1^2, of one free value each
+    assert m.retrained.seed_std == pytest.approx((2.5 / 2) ** 0.5)
+    for share in m.retrained.missing.values():
+        assert share == pytest.approx([0.9 * 7 / 8, 0.5 * 7 / 8], rel=0.01)
+
+
+def test_of_losses_drops_are_per_cent_of_that_of_the_whole_model(path: Path) -> None:
+    m = read(path, "n_chips,prune,loss\n1,0,0.19\n1,0,0.21\n8,0.9,0.25\n8,0.5,0.19\n")
+    assert (m.metric, m.base) == ("loss", pytest.approx(0.2))
+    assert m.retrained.drop == pytest.approx([25, -5])
+    assert m.retrained.seed_std == pytest.approx(100 * 0.02 / 2**0.5 / 0.2)
+
+
+def test_nothing_is_known_of_seeds_where_every_plan_was_trained_once(path: Path) -> None:
+    m = read(path, "n_chips,prune,accuracy\n1,0,95\n8,0.9,85\n8,0.5,94\n")
+    assert m.retrained.seed_std == 0
+    assert m.retrained.seeds.tolist() == [1, 1]
+
+
+def test_rows_without_a_seed_are_trainings_of_their_own(path: Path) -> None:
+    m = read(path, "n_chips,prune,accuracy\n1,0,95\n8,0.9,85\n8,0.9,85\n")
+    assert m.retrained.seeds.tolist() == [2]
+
+
+def test_the_shorthand_fills_what_is_blank_or_not_named(path: Path) -> None:
+    head = "n_chips,prune,prune_qkv,strategy,accuracy"
+    m = read(path, f"{head}\n1,,,,95\n8,0.9,0,,90\n8,0.9,,column_wise,85\n8,,0.5,,92\n")
+    assert m.plans == (pruned(8, 0, 0.9, 0.9, 0.9), pruned(8, 0.9), pruned(8, 0.5, 0, 0, 0))
+
+
+def test_spaces_blank_lines_and_a_byte_order_mark_do_no_harm(path: Path) -> None:
+    spaced = GOOD.replace(",", " ,  ").replace(" ,  ", ",  ", 3).replace("\n8", "\n\n8")
+    path.write_text("\ufeff" + spaced, encoding="utf-8")
+    m, plain = read_measurements(path, VIT, CHIPS), read(path.with_name("plain.csv"), GOOD)
+    assert m.plans == plain.plans
+    assert m.retrained.drop.tolist() == plain.retrained.drop.tolist()
+    assert m.sha256 != plain.sha256
+
+
+def test_plans_that_miss_nothing_are_the_whole_model(path: Path) -> None:
+    text = "strategy,n_chips,prune,accuracy\ncolumn_wise,1,0.9,94\nhead_wise,8,,95\n,8,0,96\n,8,0.9,90\n"
+    m = read(path, text)
+    assert m.base == 95
+    assert m.plans == (pruned(8, 0.9),)
+
+
+def test_ratios_that_leave_out_the_same_columns_are_one_plan(path: Path) -> None:
+    m = read(path, "n_chips,prune,accuracy\n1,0,95\n8,0.9,85\n8,0.901,87\n")
+    assert m.plans == (pruned(8, 0.9),)
+    assert m.retrained.drop.tolist() == [9]
+
+
+def test_the_order_of_rows_changes_none_of_the_values(path: Path) -> None:
+    head, *rows = GOOD.splitlines()
+    one, other = read(path, GOOD), read(path, "\n".join([head, *rows[::-1]]))
+    assert (other.base, other.plans) == (one.base, one.plans[::-1])
+    assert other.retrained.drop[::-1].tolist() == one.retrained.drop.tolist()
+    assert other.retrained.seed_std == pytest.approx(one.retrained.seed_std)
+
+
+def test_missing_shares_are_those_of_each_gather() -> None:
+    plans = [pruned(8, 0.5, 0, 0.25, 1), Plan(strategy="head_wise", n_chips=8), pruned(1, 0.9)]
+    shares = missing_shares(VIT, CHIPS, plans)
+    # 48 columns a chip; the last that would go is sent
+    expected = [0.5 * 7 / 8, 0, 0.25 * 7 / 8, 47 / 48 * 7 / 8]
+    assert [shares[point][0] for point in POINTS] == pytest.approx(expected)
+    assert all(share[1:].tolist() == [0, 0] for share in shares.values())
+
+
+FAULTS = [
+    ("n_chips,prun,accuracy\n1,0,95\n", "", "unknown column 'prun'; did you mean 'prune'"),
+    ("n_chips;prune;accuracy\n1;0;95\n", "", "unknown column 'n_chips;prune;accuracy'"),
+    ("prune,accuracy\n0,95\n", "", "column 'n_chips' is missing"),
+    ("n_chips,n_chips,accuracy\n1,1,95\n", "", "a column is there twice"),
+    ("n_chips,accuracy,loss\n1,95,0.1\n", "", "needs column 'accuracy', in per cent, or 'loss', one of them"),
+    ("n_chips,prune\n1,0\n", "", "needs column 'accuracy', in per cent, or 'loss', one of them"),
+    (GOOD.replace("0,85", "0,good"), "line 4", "accuracy 'good' must be a number, 0 to 100 per cent"),
+    (GOOD.replace("0,85", "0,"), "line 4", "accuracy '' must be a number"),
+    (GOOD.replace("0,85", "0,nan"), "line 4", "accuracy 'nan' must be a number"),
+    (GOOD.replace("0,85", "0,100.1"), "line 4", "accuracy '100.1' must be a number, 0 to 100"),
+    (GOOD.replace("0,85", "0,-1"), "line 4", "accuracy '-1' must be a number, 0 to 100"),
+    ("n_chips,loss\n1,-0.1\n", "line 2", "loss '-0.1' must be a number, at least 0"),
+    ("n_chips,loss\n1,inf\n", "line 2", "loss 'inf' must be a number, at least 0"),
+    ("n_chips,loss\n1,1e10\n", "line 2", "loss '1e10' must be a number, at least 0 and below 1e+09"),
+    ("n_chips,prune,accuracy\n1,0,0.95\n8,0.9,0.85\n", "", "no accuracy is above 1"),
+    (GOOD.replace("8,0.5", "17,0.5"), "line 6", "n_chips 17: column_wise can use 16 on cats-vit at most"),
+    (GOOD.replace("8,0.5", "0,0.5"), "line 6", "n_chips 0 must be 1 to 64"),
+    (GOOD.replace("8,0.5", "8.5,0.5"), "line 6", "n_chips = '8.5' must be a whole number"),
+    (GOOD.replace("8,0.5", ",0.5"), "line 6", "decision 'n_chips' is missing"),
+    (GOOD.replace("8,0.5", "8,1.5"), "line 6", "prune_qkv 1.5 must be 0 to 1"),
+    (GOOD.replace("8,0.5", "8,half"), "line 6", "prune_qkv = 'half' must be a number"),
+    ("strategy,n_chips,accuracy\nrow_wise,8,95\n", "line 2", "'row_wise'"),
+    (GOOD.replace("8,0.9,1", "8,0.9,0"), "line 5", "the same plan and seed as in line 4"),
+    (GOOD.replace("8,0.9,1", "8,0.901,0"), "line 5", "the same plan and seed as in line 4"),
+    (GOOD.replace("\n8,0.9,0", "\n\n8,0.9,1"), "line 6", "the same plan and seed as in line 5"),
+    (GOOD.replace("\n1,0", "\n4,0.3"), "", "no row is of the whole model"),
+    ("n_chips,prune,accuracy\n1,0,95\n8,0,95\n", "", "no row misses any weights"),
+    (GOOD.replace("0,85", "0,85,1"), "line 4", "not as many cells as there are columns"),
+    (GOOD.replace(",0,85", ",85"), "line 4", "not as many cells as there are columns"),
+    ("n_chips,prune,loss\n1,0,0\n8,0.9,0.1\n", "", "the loss of the whole model is 0; it must be above 0"),
+    ("", "", "column 'n_chips' is missing"),
+    (f"{HEAD}\n", "", "no row is of the whole model"),
+    (f'{HEAD}\n1,0,0,95\n8,0.9,0,"{"8" * 200_000}"\n', "line 3", "field larger than field limit"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "named"), FAULTS)
+def test_a_fault_is_named_with_its_file_and_line(path: Path, text: str, line: str, named: str) -> None:
+    with pytest.raises(UsageError) as error:
+        read(path, text)
+    place = f"{path}, {line}" if line else f"{path}: "
+    assert error.value.message.startswith(place)
+    assert named in error.value.message
+    assert len((error.value.message + error.value.hint).splitlines()) == 1
+    assert len(error.value.message) < len(str(path)) + 300
+
+
+def test_the_table_that_faults_are_put_into_is_good(path: Path) -> None:
+    assert read(path, GOOD).trainings == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "hint"),
+    [
+        (GOOD.replace("\n1,0", "\n4,0.3"), "n_chips 1"),
+        ("prune,accuracy\n0,95\n", "--template"),
+        ("n_chips,prune,accuracy\n1,0,95\n", "--propose"),
+        ("n_chips,prune,accuracy\n1,0,0.95\n8,0.9,0.85\n", "95.2"),
+    ],
+)
+def test_a_fault_of_the_whole_table_says_what_to_do(path: Path, fault: str, hint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        read(path, fault)
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "is not readable text"),
+        (b"n" * (MAX_BYTES + 1), f"larger than {MAX_BYTES} bytes"),
+    ],
+)
+def test_what_is_no_table_is_refused(path: Path, content: bytes | None, named: str) -> None:
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError) as error:
+        read_measurements(path, VIT, CHIPS)
+    assert error.value.message.startswith(f"measurements {path}")
+    assert error.value.message.endswith(named)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_measurements(tmp_path, VIT, CHIPS)
+
+
+def test_other_chips_make_no_difference_to_what_is_missing(path: Path) -> None:
+    one, other = read(path, GOOD), read(path, GOOD, platform=load_platform("nrf52840-mixer"))
+    assert other.plans == one.plans
+    for point in POINTS:
+        np.testing.assert_array_equal(one.retrained.missing[point], other.retrained.missing[point])
