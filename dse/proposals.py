@@ -62,7 +62,7 @@ def proposals(
         lossy[spared] = share
         chosen[spared] = "all columns sent before Q, K and V alone: how important that gather is"
     kept = {plan: why for plan, why in chosen.items() if plan not in done}
-    known = [lossy[plan] for plan in chosen if plan in lossy]
+    known = [*(lossy[plan] for plan in chosen), *missing_of(workload, platform, [*done])]
     while len(kept) < n:
         left = {plan: share for plan, share in lossy.items() if plan not in chosen and plan not in done}
         if not left:
