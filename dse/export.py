@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -187,12 +187,15 @@ def vars_of(thing: object) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file beside its place, then move it there: it is whole, or as it was."""
+    if path.is_dir():
+        raise RunError(f"{path} cannot be written (Is a directory)")
     work = path.with_name(f".{path.name}.unfinished")
     try:
         work.write_text(text, encoding="utf-8")
         work.replace(path)
     except OSError as error:
-        work.unlink(missing_ok=True)
+        with suppress(OSError):
+            work.unlink()
         raise RunError(f"{path} cannot be written ({error.strerror})") from None
 
 
