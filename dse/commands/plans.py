@@ -130,15 +130,18 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Where the files go. [default: the run folder]")] = None,
 ) -> None:
     """Draw a run's front over any two objectives: SVG, PNG and an interactive page."""
+    from costmodel.calibration import UNITS, Metric
     from costmodel.errors import RunError
     from dse.export import figure_title, read_run
     from dse.objectives import objectives_named
     from dse.plots import save_front
 
-    across, up = (objectives_named([name])[0] for name in (x, y))
+    objectives_named([x, y])
     summary, trials, front = read_run(run_folder)
     if not len(front):
         raise RunError(f"{run_folder}: the front is empty, no plan was feasible")
+    metric: Metric = "loss" if set(front.get("accuracy_unit", ())) == {UNITS["loss"]} else "accuracy"
+    across, up = (objectives_named([name], metric)[0] for name in (x, y))
     folder = out if out is not None else run_folder
     stem = f"pareto-{across.name}-{up.name}"
     try:
