@@ -297,6 +297,7 @@ def test_trainings_that_lost_nothing_are_said_to_be_within_noise(dse: Command) -
     assert "nothing to lose" not in text
     assert "Every plan was trained once" in text
     assert "One plan says nothing of b, here 3.5 as is usual" in text
+    assert "+-3.5 points" in text
 
 
 def test_a_calibration_by_loss_is_bounded_in_per_cent_of_the_loss(dse: Command) -> None:
@@ -313,6 +314,19 @@ def test_a_calibration_by_loss_is_bounded_in_per_cent_of_the_loss(dse: Command) 
     assert set(front["accuracy_unit"]) == {"loss ratio"}
     assert set(front["calibration"]) == {"cats-icd"}
     assert "% of the loss, by calibration cats-icd" in said(dse("evaluate", "--plan", "run/plan.json"))
+
+
+def test_a_table_of_losses_gives_drops_as_a_ratio(dse: Command) -> None:
+    Path("t.csv").write_text("n_chips,prune,loss\n1,0,0.2\n8,0.9,0.25\n")
+    text = said(dse("calibrate", *MODEL, "--measurements", "t.csv", "--out", "mine.toml"))
+    assert "whole model: loss 0.2\n" in text
+    assert "90 % interval of a drop: +-3.2 % of the loss" in text
+    assert tomllib.loads(Path("mine.toml").read_text())["metric"]["value"] == "loss"
+    asked = (*ON, "--set", "n_chips=8", "--set", "prune=0.9", "--calibration", "mine.toml")
+    drop = json.loads(said(dse("evaluate", *asked, "--json")))["costs"]["accuracy_drop"]
+    assert drop["unit"] == "loss ratio"
+    assert (drop["low"], drop["estimate"], drop["high"]) == pytest.approx((0.218, 0.25, 0.282), abs=1e-4)
+    assert "accuracy drop, 90 %: 25.0 (21.8 to 28.2) % of the loss" in said(dse("evaluate", *asked))
 
 
 def test_points_are_no_per_cent(dse: Command) -> None:

@@ -56,6 +56,13 @@ def test_a_plan_that_spares_qkv_is_made_of_the_first_where_the_front_has_none() 
     assert found[2].missing == missing_of(VIT, CHIPS, [found[2].plan])[0] > 0
 
 
+def test_a_plan_of_the_front_that_spares_qkv_goes_before_one_that_is_made() -> None:
+    less, more = pruned(8, 0, 0.3, 0.3, 0.3), pruned(8, 0, 0.5, 0.9, 0.9)
+    found = ask([less, more, *EVEN], 3)
+    assert found[2].plan == more
+    assert SPARED in found[2].why
+
+
 def test_no_plan_that_misses_nothing_is_made() -> None:
     only = pruned(8, 0.9, 0, 0, 0)
     assert [one.plan for one in ask([only], 3)] == [only]
