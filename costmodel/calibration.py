@@ -115,11 +115,13 @@ class Tasks(BaseModel):
         deviation are estimated. A drop below nothing is scatter alone.
         """
         u = np.asarray(missing, dtype=float)
-        laws = np.array([(law.scale, law.exponent) for law in self.tasks.values()])
-        curves = power_law(laws[:, :1], laws[:, 1:], u.reshape(1, -1)).reshape(len(laws), *u.shape)
-        mean, variance = np.mean(curves, axis=0), np.var(curves, axis=0, ddof=1)
+        curves = [power_law(law.scale, law.exponent, u) for law in self.tasks.values()]
+        k = len(curves)
+        # Sums in one order, whatever the shape, so that a batch equals its rows.
+        mean = sum(curves) / k
+        variance = sum((curve - mean) ** 2 for curve in curves) / (k - 1)
         scatter = self.quantile * self.residual
-        spread = self.quantile * np.sqrt((1 + 1 / len(laws)) * variance + self.residual**2)
+        spread = self.quantile * np.sqrt((1 + 1 / k) * variance + self.residual**2)
         low, high = np.maximum(mean - spread, -scatter), mean + spread
         return Drop(estimate=mean, low=np.where(u > 0, low, 0.0), high=np.where(u > 0, high, 0.0))
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from costmodel.calibration import Metric
 from costmodel.plan import Plan
 from costmodel.strategies import strategy_named
 from dse.calibrate import Calibrated
@@ -56,7 +57,7 @@ def calibration_report(done: Calibrated) -> RenderableType:
         lines.append(f"One plan says nothing of b, here {found.exponent:.1f} as is usual; a second would.")
     if not plans.seed_std:
         lines.append("Every plan was trained once, so that the noise of training is not known.")
-    if done.insensitive:
+    if done.insensitive and plans.seed_std:
         lines.append(
             Text(
                 "The law is within the noise of training at every plan: nothing to lose was found.",
@@ -74,14 +75,14 @@ def proposal_table(proposals: Sequence[Proposal]) -> RenderableType:
     return table
 
 
-def measurement_rows(plans: Sequence[Plan]) -> str:
-    """Give the table of some plans and of the whole model as CSV, with accuracy to be filled in."""
+def measurement_rows(plans: Sequence[Plan], metric: Metric = "accuracy") -> str:
+    """Give the table of some plans and of the whole model as CSV, with accuracy or loss to be filled in."""
     decisions = list(
         dict.fromkeys(name for plan in plans for name in strategy_named(plan.strategy).decisions)
     )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["strategy", *decisions, "seed", "accuracy"])
+    writer.writerow(["strategy", *decisions, "seed", metric])
     strategy = plans[0].strategy
     whole = Plan(strategy=strategy, n_chips=1)
     for plan in (whole, *plans):

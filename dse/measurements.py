@@ -88,7 +88,8 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
     text = _text(path)
     table = csv.DictReader(text.splitlines(), skipinitialspace=True)
     try:
-        metric = _metric(path, table.fieldnames or [])
+        table.fieldnames = [name.strip() for name in table.fieldnames or []]
+        metric = _metric(path, table.fieldnames)
         rows = list(_rows(path, table, metric, workload, platform))
     except csv.Error as error:
         raise UsageError(f"{path}, line {table.line_num + 1}: {error}") from None

@@ -290,8 +290,12 @@ def constraint(text: str, metric: Metric = "accuracy") -> Constraint:
         raise UsageError(f"constraint {text!r}: the bound must be a number {least} 0")
     if not objective.unit:
         if unit:
-            known = f"is in {' or '.join(objective.units)}" if objective.units else "has no unit"
+            known = f"is in {' or '.join(objective.units)} here" if objective.units else "has no unit"
             raise UsageError(f"constraint {text!r}: {name} {known}, got {unit!r}")
+        if name in OF_ACCURACY and metric == "loss" and not match["unit"]:
+            raise UsageError(
+                f"constraint {text!r}: unit is missing; the calibration is of a loss, {name} is in %"
+            )
         bound = number
     elif not unit:
         raise UsageError(

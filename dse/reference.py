@@ -80,7 +80,7 @@ def validation_report(rows: Sequence[Row], notes: Sequence[str], *, every: bool)
 def error_words(row: Row) -> str:
     """How far the model is off."""
     if row.low is not None:
-        return "" if row.error == 0 else f"{row.error:+.2g} beyond"
+        return "" if row.error == 0 else f"{row.error:+.2g}"
     if row.tolerance == 0:
         return "" if row.error == 0 else "differs"
     return f"{row.error:+.1%}"
@@ -89,7 +89,8 @@ def error_words(row: Row) -> str:
 def within_words(row: Row) -> str:
     """How far it may be off."""
     if row.low is not None and row.high is not None:
-        return f"{shown_value(row.low, row.unit).split()[0]} to {shown_value(row.high, row.unit)}"
+        low, high = (shown_value(end, row.unit).split()[0] for end in (row.low, row.high))
+        return f"{low} to {high}"
     return f"{row.tolerance:.0%}" if row.tolerance else "exact"
 
 

@@ -48,6 +48,16 @@ def calibrate(
             f"dse calibrate does one thing at a time, got {' and '.join(chosen) or 'none'}",
             "--template, --propose N --run FOLDER, or --measurements TABLE",
         )
+    ignored = [
+        name
+        for name, given, used in (
+            ("--run", run_folder, propose is not None),
+            ("--workload", workload, propose is None),
+        )
+        if given is not None and not used
+    ]
+    if ignored:
+        raise UsageError(f"{ignored[0]} makes no difference with {chosen[0]}")
     if out is not None and out.exists() and not overwrite:
         raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
     if template:
@@ -107,7 +117,7 @@ def _propose(n: int, run_folder: Path | None, measurements: Path | None, out: Pa
         raise RunError(f"{run_folder}: nothing is left to retrain, no other plan of the front misses weights")
     show(proposal_table(found))
     if out is not None:
-        _write(out, measurement_rows([one.plan for one in found]))
+        _write(out, measurement_rows([one.plan for one in found], workload.calibration.metric))
 
 
 def _fit(measurements: Path, workload: str | None, out: Path | None) -> None:

