@@ -144,7 +144,8 @@ class Counted:
     def activation_peak_bytes(self) -> Array:
         """Most activation bytes alive at once, by role and class, (r, c, n).
 
-        A role that a class does not have repeats the entries of one that it has.
+        A role that a class does not have repeats the entries of one that it has; a class that a plan does
+        not have, those of the chip that it begins at.
         """
         chips = self.program.chips
         member = np.max([part.activation_peak_bytes + self.classes for part in self.parts], axis=0)
@@ -159,9 +160,11 @@ class Counted:
                     leader = np.maximum(leader, merging)
                     root = np.maximum(root, merging + step.exchange.root_bytes)
         roots, leaders, members = self.program.roles
-        least = np.where(
-            (members > 0) | ((chips == 0) & several), member, np.where(leaders > 0, leader, root)
-        )
+        first, none = self.program.first, (chips == 0) & several
+        leads = (first % self.program.group_size == 0) & (first + 1 < self.program.n_chips)
+        begins = np.where(first == 0, root, np.where(leads, leader, member))
+        present = np.where(members > 0, member, np.where(leaders > 0, leader, root))
+        least = np.where(none, begins, present)
         return np.stack(
             [
                 np.where(count > 0, peak, least)
