@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from costmodel.errors import ParameterError, cut, nearest
-from costmodel.parameters import Record, choice, count, fraction, real, validate
+from costmodel.parameters import Record, choice, count, fraction, real, validate_form
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 Metric = Literal["accuracy", "loss"]
@@ -205,7 +204,4 @@ FORMS: dict[str, type[Tasks] | type[Fitted]] = {"tasks": Tasks, "fitted": Fitted
 
 def calibration_of(record: Record) -> Calibration:
     """Build the calibration of a record; its key `form` says which kind it is."""
-    form = record.data.get("form")
-    if not isinstance(form, str) or form not in FORMS:
-        raise ParameterError(f"{record.path}: key 'form' is {cut(form)}; {nearest(str(form), FORMS)}")
-    return validate(FORMS[form], record.data, record.path)
+    return validate_form(FORMS, record)

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from costmodel.errors import ParameterError, cut, nearest
-from costmodel.parameters import Record, fraction, quantity, validate
+from costmodel.parameters import Record, fraction, quantity, validate_form
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +46,4 @@ FORMS: dict[str, type[Stated] | type[BySize]] = {"stated": Stated, "by_size": By
 
 def importance_of(record: Record) -> Importance:
     """Build the importance of a record; its key `form` says which kind it is."""
-    form = record.data.get("form")
-    if not isinstance(form, str) or form not in FORMS:
-        raise ParameterError(f"{record.path}: key 'form' is {cut(form)}; {nearest(str(form), FORMS)}")
-    return validate(FORMS[form], record.data, record.path)
+    return validate_form(FORMS, record)

@@ -17,13 +17,13 @@ from costmodel.calibration import MOST_BASE, Metric
 from costmodel.errors import DseError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
-from costmodel.strategies import canonical, strategy_named
+from costmodel.strategies import canonical, first_with, strategy_named
 from costmodel.workload import Workload
 from dse.fitting import Retrained
 
 SCORES: dict[str, Metric] = {"accuracy": "accuracy", "loss": "loss"}
 COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "seed", *SCORES)
-DEFAULT_STRATEGY = "column_wise"
+PRUNED = first_with(SHORTHANDS["prune"])  # strategy of a row that names none
 MAX_BYTES = 1_000_000
 Shares = NDArray[np.float64]
 NOTHING = 1e-12  # share of missing weights that is rounding
@@ -184,9 +184,7 @@ def _rows(
             raise UsageError(f"{place}: {metric} {cut(text)} must be {allowed}")
         seed = cells.pop("seed", "") or f"row {count}"
         try:
-            plan = plan_of(
-                {"strategy": DEFAULT_STRATEGY, **{name: cell for name, cell in cells.items() if cell}}
-            )
+            plan = plan_of({"strategy": PRUNED, **{name: cell for name, cell in cells.items() if cell}})
             plans = canonical(workload, platform, Plans.of([plan]))
         except DseError as error:
             raise UsageError(f"{place}: {error.message}", error.hint) from None

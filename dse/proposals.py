@@ -12,7 +12,7 @@ from costmodel.hardware import Platform
 from costmodel.plan import Plan, Plans, plan_of
 from costmodel.strategies import canonical
 from costmodel.workload import Workload
-from dse.measurements import NOTHING, missing_shares
+from dse.measurements import NOTHING, PRUNED, missing_shares
 
 EXAMPLES, EXAMPLE_CHIPS, EXAMPLE_RATIOS = 3, 8, (0.25, 0.5, 0.7, 0.9)
 NEXT_SHARE = 0.75  # of the highest U: where a second plan tells most about the exponent
@@ -92,7 +92,7 @@ def examples(workload: Workload, platform: Platform) -> list[Plan]:
     """Plans that are worth retraining of any model: column-wise ones, pruned alike, or everywhere but one."""
     n = min(EXAMPLE_CHIPS, workload.model.heads)
     ratios = [{"prune": ratio} for ratio in EXAMPLE_RATIOS]
-    plans = [plan_of({"strategy": "column_wise", "n_chips": n, **ratio}) for ratio in ratios]
+    plans = [plan_of({"strategy": PRUNED, "n_chips": n, **ratio}) for ratio in ratios]
     return [
         one.plan
         for one in proposals(workload, platform, list(canonical(workload, platform, Plans.of(plans))), (), 3)

@@ -9,6 +9,7 @@ from costmodel.parameters.files import (
     load,
     read_toml,
     validate,
+    validate_form,
 )
 from costmodel.parameters.quantity import (
     PlainNumber,
@@ -42,4 +43,5 @@ __all__ = [
     "switch",
     "to_unit",
     "validate",
+    "validate_form",
 ]

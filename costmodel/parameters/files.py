@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -139,6 +139,20 @@ def validate(schema: type[M], data: object, shown: str) -> M:
         return schema.model_validate(data)
     except ValidationError as error:
         raise ParameterError(f"{shown}: {first_fault(error, schema)}") from None
+
+
+def validate_form(forms: Mapping[str, type[M]], record: Record) -> M:
+    """Build the schema that a record's key `form` names.
+
+    Raises
+    ------
+    ParameterError
+        It names none, or the record is no such thing.
+    """
+    form = record.data.get("form")
+    if not isinstance(form, str) or form not in forms:
+        raise ParameterError(f"{record.path}: key 'form' is {cut(form)}; {nearest(str(form), forms)}")
+    return validate(forms[form], record.data, record.path)
 
 
 def first_fault(error: ValidationError, schema: type[BaseModel]) -> str:

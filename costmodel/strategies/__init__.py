@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from costmodel.errors import PlanError, nearest
@@ -33,6 +35,11 @@ def strategy_named(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise PlanError(f"unknown strategy {name!r}; {nearest(name, STRATEGIES)}")
     return STRATEGIES[name]
+
+
+def first_with(decisions: Iterable[str]) -> str:
+    """Name the first strategy that has some decisions."""
+    return next(name for name, one in STRATEGIES.items() if set(decisions) <= set(one.decisions))
 
 
 def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
@@ -71,4 +78,13 @@ def keys(plans: Plans) -> Ints:
     return plans.keys(tuple(STRATEGIES))
 
 
-__all__ = ["DEFAULT", "STRATEGIES", "Strategy", "canonical", "canonical_plan", "keys", "strategy_named"]
+__all__ = [
+    "DEFAULT",
+    "STRATEGIES",
+    "Strategy",
+    "canonical",
+    "canonical_plan",
+    "first_with",
+    "keys",
+    "strategy_named",
+]
