@@ -9,7 +9,8 @@ import numpy as np
 
 from costmodel.hardware import Mcu
 from costmodel.kernel_sets import EffectiveRates
-from costmodel.operators import Kind, Operator
+from costmodel.operators import PACKING, Kind, Operator
+from costmodel.precision import packing_cycles
 
 
 def norm_cycles(kernels: EffectiveRates, mcu: Mcu, operator: Operator) -> Any:
@@ -19,7 +20,7 @@ def norm_cycles(kernels: EffectiveRates, mcu: Mcu, operator: Operator) -> Any:
 
 
 def shard_cycles(kernels: EffectiveRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:
-    """Cycles of a chip's share: each product at the GEMV rate a row, up to the GEMM rate; norms.
+    """Cycles of a chip's share: each product at the GEMV rate a row, up to the GEMM rate; norms; packing.
 
     Everything else is inside the rates, which were fitted to whole graphs.
     """
@@ -27,6 +28,9 @@ def shard_cycles(kernels: EffectiveRates, mcu: Mcu, operators: Sequence[Operator
     for operator in operators:
         if operator.kind is Kind.NORM:
             cycles = cycles + norm_cycles(kernels, mcu, operator)
+            continue
+        if operator.kind in PACKING:
+            cycles = cycles + packing_cycles(kernels, operator, mcu.n_cores)
             continue
         rate = np.minimum(kernels.gemm_mac_per_cycle, np.asarray(operator.rows) * kernels.gemv_mac_per_cycle)
         cycles = cycles + operator.macs / rate

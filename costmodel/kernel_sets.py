@@ -11,6 +11,24 @@ from costmodel.parameters import Record, count, fraction, quantity, validate_for
 FILE = ConfigDict(frozen=True, extra="forbid")
 
 
+class PackingCosts(BaseModel):
+    """Cycles of one core to pack an element of some width, and to unpack it; all cores share the work."""
+
+    model_config = FILE
+
+    pack: Annotated[float, quantity("clock_cycle/element")]
+    unpack: Annotated[float, quantity("clock_cycle/element")]
+
+
+class Packing(BaseModel):
+    """What elements of less than a byte cost, by their width."""
+
+    model_config = FILE
+
+    bits_4: PackingCosts
+    bits_6: PackingCosts
+
+
 class Kernels(BaseModel):
     """What kernel sets of every form say.
 
@@ -23,6 +41,8 @@ class Kernels(BaseModel):
     time_uncertainty : float, optional
         How far absolute times of a whole plan may be off, as a share of them; none when nobody has
         said. Ratios between plans are closer.
+    packing : Packing, optional
+        What elements of less than a byte cost; without it, plans have none.
     """
 
     model_config = FILE
@@ -31,6 +51,7 @@ class Kernels(BaseModel):
     mcu: str
     row_tile: Annotated[int, count()]
     time_uncertainty: Annotated[float | None, fraction()] = None
+    packing: Packing | None = None
 
 
 class EffectiveRates(Kernels):

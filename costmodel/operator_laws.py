@@ -10,6 +10,7 @@ import numpy as np
 from costmodel.hardware import Mcu
 from costmodel.kernel_sets import ElementLaw, MatmulLaw, OperatorLaws, RowKernel
 from costmodel.operators import HEAD_PRODUCTS, Kind, Operator
+from costmodel.precision import packing_cycles
 from costmodel.streaming import WARM, Timeline
 
 NORM_UNIT = 4  # elements that a core takes at a time when a row is split
@@ -109,6 +110,8 @@ def step_cycles(kernels: OperatorLaws, cores: int, operator: Operator) -> Any:
             return element_cycles(kernels.cache_append, cores, n)
         case Kind.TRANSFER:
             return dma_cycles(kernels, operator.data_bytes)
+        case Kind.PACK | Kind.UNPACK:
+            return packing_cycles(kernels, operator, cores)
         case _:
             law_of = {
                 Kind.ADD: kernels.add,

@@ -9,7 +9,8 @@ import numpy as np
 
 from costmodel.hardware import Mcu
 from costmodel.kernel_sets import OperatorRates
-from costmodel.operators import Kind, Operator
+from costmodel.operators import PACKING, Kind, Operator
+from costmodel.precision import packing_cycles
 
 
 def product_cycles(kernels: OperatorRates, operator: Operator) -> Any:
@@ -37,9 +38,15 @@ def operator_cycles(kernels: OperatorRates, operator: Operator) -> Any:
             return 0.0 * operator.elements
 
 
-def shard_cycles(kernels: OperatorRates, _mcu: Mcu, operators: Sequence[Operator]) -> Any:
+def shard_cycles(kernels: OperatorRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:
     """Cycles of a chip's share: its operators one after the other."""
-    return sum((operator_cycles(kernels, operator) for operator in operators), 0.0)
+    cycles: Any = 0.0
+    for operator in operators:
+        if operator.kind in PACKING:
+            cycles = cycles + packing_cycles(kernels, operator, mcu.n_cores)
+        else:
+            cycles = cycles + operator_cycles(kernels, operator)
+    return cycles
 
 
 def alone_cycles(kernels: OperatorRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:

@@ -29,8 +29,11 @@ class Kind(StrEnum):
     ROTARY = "rotary"
     CACHE_APPEND = "cache_append"
     TRANSFER = "transfer"
+    PACK = "pack"
+    UNPACK = "unpack"
 
 
+PACKING = (Kind.PACK, Kind.UNPACK)
 HEAD_PRODUCTS = (Kind.SCORES, Kind.VALUES)  # products of a head with its own keys and values
 
 
@@ -46,6 +49,8 @@ class Operator:
         Heads that a per-head operator runs over.
     weight_bytes, data_bytes : float or array
         Bytes of weights, and of KV cache or activations, that it moves between L2 and L1.
+    bits : int
+        Width of the elements that are packed or unpacked.
     transposed : bool
         Whether the product is written transposed (V, so that it can be multiplied row by row).
     """
@@ -58,6 +63,7 @@ class Operator:
     batch: Ints = 1
     weight_bytes: Floats = 0.0
     data_bytes: Floats = 0.0
+    bits: int = 8
     transposed: bool = False
 
     @property

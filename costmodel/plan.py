@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from costmodel.errors import PlanError, cut, nearest
 
 MAX_CHIPS = 64
+WIDTHS = (4, 6, 8, 16, 32)
 
 Ints = NDArray[np.int64]
 Values = NDArray[Any]
@@ -40,6 +41,8 @@ class Decision:
         Value when none is given; without one it must be given.
     only : tuple, optional
         The only values allowed, ascending.
+    of_one_chip : bool
+        Whether a plan of one chip has it, which is no strategy's.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Decision:
     neutral: Number
     default: Number | None
     only: tuple[Number, ...] = ()
+    of_one_chip: bool = False
 
     @property
     def whole(self) -> bool:
@@ -120,6 +124,22 @@ def _ratio(name: str, before: str) -> Any:
     return _decision(name, description=description, low=0.0, high=1.0, step=0.001, neutral=0.0, default=0.0)
 
 
+def _width(name: str, what: str, *, of_one_chip: bool = False) -> Any:
+    """Declare a width; the widest stands for the model's own."""
+    description = f"width of {what}; the model's own where that is narrower"
+    widest = WIDTHS[-1]
+    return _decision(
+        name,
+        description=description,
+        low=WIDTHS[0],
+        high=widest,
+        only=WIDTHS,
+        neutral=widest,
+        default=widest,
+        of_one_chip=of_one_chip,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """One design point; its decisions are the rows of `DECISIONS`.
@@ -138,6 +158,8 @@ class Plan:
     prune_qkv, prune_o, prune_ffn_in, prune_ffn_out : float
         Share of its columns that a chip does not send, before Q, K and V, before O, before the FFN's
         first and its last matrix; whole thousandths, 0 to 1.
+    weight_bits, message_bits : {4, 6, 8, 16, 32}
+        Width of weights, and of activations that are gathered: the model's own where that is narrower.
     """
 
     strategy: str
@@ -170,6 +192,8 @@ class Plan:
     prune_o: float = _ratio("prune_o", "O")
     prune_ffn_in: float = _ratio("prune_ffn_in", "the FFN's first matrices")
     prune_ffn_out: float = _ratio("prune_ffn_out", "the FFN's last matrix")
+    weight_bits: int = _width("weight_bits", "weights", of_one_chip=True)
+    message_bits: int = _width("message_bits", "activations that are gathered")
 
     def __post_init__(self) -> None:
         for name, decision in DECISIONS.items():

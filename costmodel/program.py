@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from costmodel.operators import Operator
 from costmodel.roles import role_of, roles_of
 from costmodel.shards import Extent
-from costmodel.workload import Model
 
 ExchangeKind = Literal["reduce_broadcast", "gather"]
 PerPlan = float | NDArray[Any]
@@ -191,12 +190,17 @@ class MatrixSlice:
 
     @staticmethod
     def of(
-        model: Model, matrix: str, *, rows: Extent, columns: Extent, received: Mapping[int, int] | None = None
+        matrix: str,
+        *,
+        weight_bytes: float,
+        rows: Extent,
+        columns: Extent,
+        received: Mapping[int, int] | None = None,
     ) -> MatrixSlice:
-        """Count the bytes of a slice of one of the model's matrices."""
+        """Count the bytes of a slice of a matrix."""
         arriving = dict(received or {})
         depth = rows.count + sum(arriving.values())
-        size = model.weight_bytes * depth * columns.count
+        size = weight_bytes * depth * columns.count
         return MatrixSlice(matrix=matrix, rows=rows, columns=columns, received_rows=arriving, size_bytes=size)
 
 

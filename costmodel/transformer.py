@@ -142,16 +142,20 @@ def weight_bytes(work: Iterable[Operator]) -> dict[str, Any]:
     return {operator.name: operator.weight_bytes for operator in work if operator.kind is Kind.MATMUL}
 
 
-def table_bytes(model: Model, vocabulary_rows: Ints) -> tuple[dict[str, Any], dict[str, Any]]:
+def table_bytes(
+    model: Model, weight_bytes: Floats, vocabulary_rows: Ints
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Bytes of some rows of the embedding and of the LM head, by name; one table when they are tied."""
-    size = vocabulary_rows * model.embedding * model.weight_bytes
+    size = vocabulary_rows * model.embedding * weight_bytes
     if model.tied_embedding:
         return {}, {"embedding and head": size}
     return {"embedding": size}, {"head": size}
 
 
-def tables(model: Model, vocabulary_rows: Extent) -> tuple[MatrixSlice, ...]:
+def tables(model: Model, weight_bytes: float, vocabulary_rows: Extent) -> tuple[MatrixSlice, ...]:
     """Some rows of the embedding and of the LM head, as slices."""
     whole = Extent(first=0, count=model.embedding)
-    names = [name for held in table_bytes(model, vocabulary_rows.count) for name in held]
-    return tuple(MatrixSlice.of(model, name, rows=whole, columns=vocabulary_rows) for name in names)
+    names = [name for held in table_bytes(model, weight_bytes, vocabulary_rows.count) for name in held]
+    return tuple(
+        MatrixSlice.of(name, weight_bytes=weight_bytes, rows=whole, columns=vocabulary_rows) for name in names
+    )

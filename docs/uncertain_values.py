@@ -9,11 +9,25 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from worked_columns import columns, missing_share
-from worked_numbers import BLOCK, BLOCK_HIDDEN, CATS, MODEL, MS, RADIO, SIRACUSA, TINY, costs, table
+from worked_numbers import (
+    BLOCK,
+    BLOCK_HIDDEN,
+    CATS,
+    MODEL,
+    MS,
+    PROMPT,
+    RADIO,
+    SIMULATED,
+    SIRACUSA,
+    TINY,
+    costs,
+    table,
+)
 
 from costmodel import Platform, load_workload
 from costmodel.calibration import calibration_of
@@ -25,6 +39,9 @@ from dse.reference import shown_value
 from dse.validation import validate
 
 NOT_CERTAIN = ("assumed", "fitted")
+PACKING = (
+    "packing."  # how such keys begin: of plans with widths below a byte, which have a table of their own
+)
 OTHER_WORD = {"half": "full", "full": "half"}  # what else a value that is a word could be
 # Reserves change no cost, only what fits: their effect is shown for all of them at once.
 RADIO_RESERVES = (
@@ -39,6 +56,7 @@ UNEVEN = {
     "A": {"prune_qkv": 0.9},
     "B": {"prune_o": 0.9, "prune_ffn_in": 0.9, "prune_ffn_out": 0.9},
 }
+WIDTHS = (8, 6, 4)
 DROPS_AT = (0.5, 0.75)
 FAMILIES = {"decoder": CATS, "encoder": load_workload("cats-vit")}
 
@@ -164,11 +182,38 @@ def section(record: Record, header: list[str], rows: list[list[str]], remark: st
     return "\n".join(lines)
 
 
+def costs_when_packed(platform: Platform, bits: int) -> np.ndarray:
+    """Cost a block that is cut by columns, with weights and messages of some bits."""
+    radio = platform.link.shared
+    chips, workload = (16, CATS) if radio else (8, PROMPT)
+    return columns(chips, 0.0, BLOCK, workload, platform, weight_bits=bits, message_bits=bits).costs.latency_s
+
+
+def packing_tables() -> str:
+    """List the uncertain cycles of packing with what hangs on them, by kernel set."""
+    sections = []
+    for platform in (SIRACUSA, SIMULATED, RADIO):
+        (record,) = (r for r in platform.records if r.kind == "kernels")
+        rows = []
+        for key, entry in uncertain(record):
+            if key.startswith(PACKING):
+                bits = 4 if "bits_4" in key else 6
+                case = Case(platform, partial(costs_when_packed, bits=bits), ["latency, %"])
+                rows.append([f"`{key}`", *shown(entry), *sensitivity(case, record, key, entry)])
+        ms = ", ".join(
+            f"{costs_when_packed(platform, bits)[0] * MS:.2f} ms with {bits} bit" for bits in WIDTHS
+        )
+        header = ["key", "value", "low .. high", "status", "latency, %"]
+        sections.append(f"#### `kernels/{record.name}`\n\nThe block takes {ms}.\n\n{table(header, rows)}")
+    return "\n".join(sections)
+
+
 def case_section(case: Case, record: Record, remark: str = "") -> str:
     """List a record's uncertain values with what hangs on each."""
     rows = [
         [f"`{key}`", *shown(entry), *sensitivity(case, record, key, entry)]
         for key, entry in uncertain(record)
+        if not key.startswith(PACKING)
     ]
     return section(record, case.changes, rows, remark)
 

@@ -44,9 +44,10 @@ def columns(
     accounting: Accounting = BLOCK,
     workload: Workload = CATS,
     platform: Platform = RADIO,
+    **widths: int,
 ) -> Costing:
     """Cost one column-wise plan that is pruned alike at all gathers, and keep what costs are made of."""
-    plans = Plans.of([plan_of({"strategy": "column_wise", "n_chips": n_chips, "prune": prune})])
+    plans = Plans.of([plan_of({"strategy": "column_wise", "n_chips": n_chips, "prune": prune} | widths)])
     return costing(workload, platform, canonical(workload, platform, plans), accounting)
 
 

@@ -73,7 +73,7 @@ class SearchSpace:
     Attributes
     ----------
     choices : dict of dict of tuple
-        Strategy to decision to the values that it may have.
+        Strategy to decision to the values that it may have; one that is not named is neutral.
     objectives : tuple of str
         Names of the objectives that a search of it has unless others are asked for; may be empty.
     """
@@ -88,7 +88,7 @@ class SearchSpace:
             raise ParameterError(f"space {self.name!r} has no strategy")
         for strategy, choices in self.choices.items():
             for name in strategy_named(strategy).decisions:
-                if name not in choices:
+                if name not in choices and DECISIONS[name].default != DECISIONS[name].neutral:
                     raise ParameterError(f"space {self.name!r}: choices of {strategy}.{name} are missing")
             for name, values in choices.items():
                 for value in values:
@@ -115,6 +115,12 @@ class SearchSpace:
     @property
     def decisions(self) -> tuple[str, ...]:
         """Decisions that any strategy of the space has."""
+        known = [strategy_named(strategy).decisions for strategy in self.choices]
+        return tuple(name for name in DECISIONS if any(name in decisions for decisions in known))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Decisions that any strategy of the space has choices for; the others are neutral."""
         return tuple(name for name in DECISIONS if any(name in c for c in self.choices.values()))
 
     def with_choices(self, name: str, values: Sequence[Number]) -> SearchSpace:
@@ -126,7 +132,10 @@ class SearchSpace:
             raise UsageError(f"unknown decision {cut(name)}; {nearest(name, names)}")
         chosen = dict.fromkeys(meant, tuple(dict.fromkeys(values)))
         changed = {
-            strategy: {**choices, **{one: chosen[one] for one in chosen if one in choices}}
+            strategy: {
+                **choices,
+                **{one: chosen[one] for one in chosen if one in strategy_named(strategy).decisions},
+            }
             for strategy, choices in self.choices.items()
         }
         return replace(self, choices=changed)
@@ -297,6 +306,8 @@ def _choices(strategy: str, table: object, shown: str) -> Choices:
         short = (name for name in shorthands if decision in shorthands[name] and name in table)
         given = decision if decision in table else next(short, None)
         if given is None:
+            if DECISIONS[decision].default == DECISIONS[decision].neutral:
+                continue
             raise ParameterError(f"{shown}: key '{strategy}.{decision}' is missing")
         found[decision] = _values(table[given], f"{shown}: {strategy}.{given}")
     return found

@@ -1,8 +1,11 @@
 """Column-wise plans on the CATS workloads, and what their programs say of each chip."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from costmodel import Accounting, Plan, Plans, Workload, load_workload
+from costmodel.plan import WIDTHS
 from costmodel.program import HALVES, Program
 from tests.strategies import RADIO, costed
 
@@ -15,6 +18,16 @@ ONE_BLOCK = Accounting(scope="block")
 def plan(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
     pruned = {f"prune_{name}": ratios.get(name, ratio) for name in GATHERS}
     return Plan(strategy="column_wise", n_chips=n_chips, group_size=2, **pruned)
+
+
+def own(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
+    """Give a plan with the widths of a model of bytes."""
+    return replace(plan(n_chips, ratio, **ratios), weight_bits=8, message_bits=8)
+
+
+def of_whole_columns(batch: Plans) -> Plans:
+    """Give plans whose messages are as wide as activations are."""
+    return batch.changed(message_bits=np.full(len(batch), WIDTHS[-1]))
 
 
 def program(workload: Workload, *plans: Plan) -> Program:

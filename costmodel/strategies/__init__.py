@@ -8,7 +8,7 @@ import numpy as np
 
 from costmodel.errors import PlanError, nearest
 from costmodel.hardware import Platform
-from costmodel.plan import Ints, Plan, Plans
+from costmodel.plan import DECISIONS, Ints, Plan, Plans
 from costmodel.strategies.column_wise import COLUMN_WISE
 from costmodel.strategies.head_wise import HEAD_WISE
 from costmodel.strategies.strategy import Strategy
@@ -54,17 +54,23 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     if not found:
         return plans
     order = np.argsort(np.concatenate([where for where, _ in found]), kind="stable")
-    return _owned(Plans.joined([some for _, some in found]).take(order))
+    joined = Plans.joined([some for _, some in found]).take(order)
+    return _owned(workload, platform, joined)
 
 
-def _owned(plans: Plans) -> Plans:
+def _owned(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     """Give plans of one chip to the first strategy; name no strategy that has no plan."""
     alone = plans["n_chips"] == 1
     names = (DEFAULT, *(name for name in plans.names if name != DEFAULT))
     code = np.where(alone, 0, np.array([names.index(name) for name in plans.names])[plans.strategy])
     there, code = np.unique(code, return_inverse=True)
-    neutral = plans.neutralised(())
-    values = {name: np.where(alone, neutral[name], plans[name]) for name in plans.values}
+    values = dict(plans.values)
+    if alone.any():
+        one_chip = [name for name, decision in DECISIONS.items() if decision.of_one_chip]
+        first = STRATEGIES[DEFAULT].canonical(workload, platform, plans.take(alone).neutralised(one_chip))
+        for name in values:
+            values[name] = plans[name].copy()
+            values[name][alone] = first[name]
     return Plans(names=tuple(names[i] for i in there), strategy=code.astype(np.int64), values=values)
 
 

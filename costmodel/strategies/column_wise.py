@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from costmodel import transformer
 from costmodel.hardware import Platform
-from costmodel.operators import Operator
+from costmodel.operators import Kind, Operator
 from costmodel.plan import DECISIONS as EVERY_DECISION
 from costmodel.plan import Plan, Plans
+from costmodel.precision import at_most, element_bytes, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, Share, assignment, balanced
 from costmodel.strategies.strategy import Strategy
@@ -29,7 +30,7 @@ from costmodel.workload import Model, Workload
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
 PRUNING = tuple(f"prune_{name}" for name in GATHERS)
-DECISIONS = ("n_chips", *PRUNING)
+DECISIONS = ("n_chips", *PRUNING, "weight_bits", "message_bits")
 RATIO_GRIDS = (10, 20, 50, 100, 200, 500, 1000)  # from round ratios to any
 
 Ints = NDArray[np.int64]
@@ -94,6 +95,8 @@ def gather_points(model: Model, shards: Shards, plans: Plans) -> dict[str, Gathe
 
 def half(
     workload: Workload,
+    platform: Platform,
+    plans: Plans,
     shards: Shards,
     points: dict[str, GatherPoint],
     *,
@@ -117,16 +120,27 @@ def half(
     alive : (c, ...) int
         Columns alive at once in `work`, beside its input.
     """
-    s, a = workload.rows, workload.model.activation_bytes
+    m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     own = shards.units["embedding_columns"]
     before, after = (points[gather] for gather in gathers)
-    into, out_of = (Exchange(kind="gather", sent_bytes=s * point.sent * a) for point in (before, after))
+    bits = plans["message_bits"]
+    sent_bytes = [np.ceil(s * p.sent * element_bytes(bits, m.activation_bits)) for p in (before, after)]
+    into, out_of = (Exchange(kind="gather", sent_bytes=size) for size in sent_bytes)
+
+    def pack(kind: Kind, columns: Ints) -> tuple[Operator, ...]:
+        return packing(kind, "activations", bits, rows=s, columns=columns)
+
+    def quantise(*operators: Operator) -> tuple[Operator, ...]:
+        return quantised(operators, plans, m.weight_bits, platform.kernels.row_tile)
+
     arrive = transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a)
     made = transformer.product(workload, last, columns=own, depth=after.seen)
+    received = [pack(Kind.UNPACK, point.seen - point.owned) for point in (before, after)]
+    middle = (arrive, *received[0], transformer.norm(workload, before.seen), *quantise(*work))
     steps = (
-        Step(name=gathers[0], exchange=into),
-        Step(name=gathers[1], work=(arrive, transformer.norm(workload, before.seen), *work), exchange=out_of),
-        Step(name=name, work=(made, *transformer.residual(workload, own))),
+        Step(name=gathers[0], work=pack(Kind.PACK, before.sent), exchange=into),
+        Step(name=gathers[1], work=(*middle, *pack(Kind.PACK, after.sent)), exchange=out_of),
+        Step(name=name, work=(*received[1], *quantise(made), *transformer.residual(workload, own))),
     )
     # Own columns take up the last product in place.
     limbs = (before.seen + alive, after.seen + own)
@@ -140,11 +154,15 @@ def half(
     )
 
 
-def attention(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> Part:
+def attention(
+    workload: Workload, platform: Platform, plans: Plans, shards: Shards, points: dict[str, GatherPoint]
+) -> Part:
     """Gather the input, attend with own heads, gather their outputs, make own columns."""
     m, seen = workload.model, points["qkv"].seen
     return half(
         workload,
+        platform,
+        plans,
         shards,
         points,
         name="attention",
@@ -160,11 +178,15 @@ def attention(workload: Workload, shards: Shards, points: dict[str, GatherPoint]
     )
 
 
-def mlp(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> Part:
+def mlp(
+    workload: Workload, platform: Platform, plans: Plans, shards: Shards, points: dict[str, GatherPoint]
+) -> Part:
     """Gather the input, make own hidden columns, gather them, make own columns."""
     hidden = shards.units["ffn_columns"]
     return half(
         workload,
+        platform,
+        plans,
         shards,
         points,
         name="mlp",
@@ -175,7 +197,7 @@ def mlp(workload: Workload, shards: Shards, points: dict[str, GatherPoint]) -> P
     )
 
 
-def around(workload: Workload, shards: Shards) -> tuple[Part, Part]:
+def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards) -> tuple[Part, Part]:
     """Embedding, and LM head of the last token; both matrices are cut by vocabulary rows.
 
     Tokens' rows are taken to lie evenly on the chips, and are gathered. The head needs all columns of
@@ -183,17 +205,19 @@ def around(workload: Workload, shards: Shards) -> tuple[Part, Part]:
     """
     m, s = workload.model, workload.rows
     rows, n = shards.units["vocabulary_rows"], np.sum(shards.n_chips, axis=0)
-    embedding_table, head_table = transformer.table_bytes(m, rows)
+    weight_bytes = element_bytes(plans["weight_bits"], m.weight_bits)
+    embedding_table, head_table = transformer.table_bytes(m, weight_bytes, rows)
     found = Exchange(kind="gather", sent_bytes=np.ceil(s * m.embedding * m.activation_bytes / n))
     last = shards.units["embedding_columns"] * m.activation_bytes
-    logits = (transformer.norm(workload, m.embedding, rows=1), *transformer.logits(workload, rows))
+    product = quantised(transformer.logits(workload, rows), plans, m.weight_bits, platform.kernels.row_tile)
+    logits = (transformer.norm(workload, m.embedding, rows=1), *product)
     best = Exchange(kind="gather", sent_bytes=transformer.CANDIDATE_BYTES)
     embedding = Part(
         name="embedding",
         steps=(Step(name="embedding", exchange=found),),
         weights=embedding_table,
         activation_peak_bytes=0.0,
-        looked_up_bytes=s * m.embedding * m.weight_bytes,
+        looked_up_bytes=s * m.embedding * weight_bytes,
     )
     head = Part(
         name="head",
@@ -207,13 +231,14 @@ def around(workload: Workload, shards: Shards) -> tuple[Part, Part]:
     return embedding, head
 
 
-def program(workload: Workload, _platform: Platform, plans: Plans) -> Program:
+def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
     """Write what the chips do."""
     m = workload.model
     shards = balanced(m, plans["n_chips"], totals(m))
     points = gather_points(m, shards, plans)
-    embedding, head = around(workload, shards)
-    parts = (embedding, attention(workload, shards, points), mlp(workload, shards, points), head)
+    embedding, head = around(workload, platform, plans, shards)
+    halves = (part(workload, platform, plans, shards, points) for part in (attention, mlp))
+    parts = (embedding, *halves, head)
     return Program(first=shards.first, chips=shards.n_chips, parts=parts)
 
 
@@ -229,7 +254,7 @@ def _roundest(columns: tuple[int, ...]) -> NDArray[np.float64]:
     return np.asarray(best[np.argsort(order)])
 
 
-def canonical(workload: Workload, _platform: Platform, plans: Plans) -> Plans:
+def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     """Give each plan its canonical form.
 
     Heads never span chips, so no more chips than heads are used. A pruning ratio is the roundest that
@@ -248,7 +273,11 @@ def canonical(workload: Workload, _platform: Platform, plans: Plans) -> Plans:
             codes = EVERY_DECISION[f"prune_{name}"].code(plans[f"prune_{name}"][here])
             each = tuple(np.unique(columns).tolist())
             values[f"prune_{name}"][here] = _roundest(each)[codes]
-    return plans.changed(n_chips=n, **values)
+    widths = {
+        "weight_bits": at_most("weight_bits", plans, m.weight_bits, platform),
+        "message_bits": at_most("message_bits", plans, m.activation_bits, platform),
+    }
+    return plans.changed(n_chips=n, **values, **widths)
 
 
 def _inputs(model: Model, share: Share) -> dict[str, Extent]:
@@ -261,6 +290,7 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
     """Say what each chip has of every matrix, and how many of its columns it sends."""
     m = workload.model
     shares = assignment(m, plan.n_chips, totals(m))
+    weight_bytes = float(element_bytes(plan.weight_bits, m.weight_bits))
     inputs = [_inputs(m, share) for share in shares]
     sent = {
         name: [int(kept(np.array(own[name].count), getattr(plan, f"prune_{name}"))) for own in inputs]
@@ -288,11 +318,17 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
                 kept_columns={name: counts[chip] for name, counts in sent.items()},
                 matrices=(
                     *(
-                        MatrixSlice.of(m, matrix, rows=own[name], columns=columns, received=received[name])
+                        MatrixSlice.of(
+                            matrix,
+                            weight_bytes=weight_bytes,
+                            rows=own[name],
+                            columns=columns,
+                            received=received[name],
+                        )
                         for name in GATHERS
                         for matrix, columns in made[name].items()
                     ),
-                    *transformer.tables(m, share.units["vocabulary_rows"]),
+                    *transformer.tables(m, weight_bytes, share.units["vocabulary_rows"]),
                 ),
             )
         )
@@ -300,12 +336,14 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
 
 
 def words(plan: Plan) -> str:
-    """Say what is pruned."""
+    """Say what is pruned, and which widths are packed."""
     ratios = {name: getattr(plan, f"prune_{name}") for name in GATHERS}
     if len(set(ratios.values())) == 1:
         (ratio, *_) = ratios.values()
-        return f"pruned by {ratio:g}" if ratio else "all columns sent"
-    return "pruned by " + ", ".join(f"{name} {ratio:g}" for name, ratio in ratios.items())
+        pruned = f"pruned by {ratio:g}" if ratio else "all columns sent"
+    else:
+        pruned = "pruned by " + ", ".join(f"{name} {ratio:g}" for name, ratio in ratios.items())
+    return ", ".join((pruned, *widths_words(weights=plan.weight_bits, messages=plan.message_bits)))
 
 
 COLUMN_WISE = Strategy(

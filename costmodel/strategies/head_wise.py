@@ -15,6 +15,7 @@ from costmodel import transformer
 from costmodel.hardware import Platform
 from costmodel.operators import Ints, Kind, Operator
 from costmodel.plan import Plan, Plans
+from costmodel.precision import at_most, element_bytes, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, assignment, balanced
 from costmodel.strategies.strategy import Strategy
@@ -61,22 +62,23 @@ def narrow(workload: Workload, plans: Plans) -> Operator:
     return Operator(kind=Kind.REQUANTISE, name="narrow partial sum", rows=workload.rows, columns=columns)
 
 
-def half(workload: Workload, plans: Plans, name: str, work: tuple[Operator, ...]) -> Step:
+def half(workload: Workload, platform: Platform, plans: Plans, name: str, work: tuple[Operator, ...]) -> Step:
     """Give half a block: its work between the input's arrival and the partial sum's leaving."""
     m, s, e = workload.model, workload.rows, workload.model.embedding
     sum_bytes = plans["partial_sum_bits"] / 8
     arrive = transformer.transfer("input to L1", rows=s, columns=e, element_bytes=m.activation_bytes)
     leave = transformer.transfer("partial sum to L2", rows=s, columns=e, element_bytes=sum_bytes)
+    narrowed = narrow(workload, plans)
     return Step(
         name=name,
-        work=(arrive, *work, narrow(workload, plans), leave),
+        work=(arrive, *quantised(work, plans, m.weight_bits, platform.kernels.row_tile), narrowed, leave),
         exchange=Exchange(
             kind="reduce_broadcast",
             sent_bytes=s * e * sum_bytes,
             returned_bytes=s * e * m.activation_bytes,
             group_size=plans["group_size"],
             merge=(accumulate(workload),),
-            forward=(narrow(workload, plans),),
+            forward=(narrowed,),
             root=root_work(workload),
             merge_bytes=s * e * HELD_SUM_BITS / 8,
             root_bytes=s * e * m.activation_bytes,
@@ -105,11 +107,17 @@ def embedding(workload: Workload, plans: Plans, table: Mapping[str, PerChip]) ->
         steps=(Step(name="embedding", exchange=exchange),),
         weights=table,
         activation_peak_bytes=0.0,
-        looked_up_bytes=s * m.embedding * m.weight_bytes,
+        looked_up_bytes=s * m.embedding * element_bytes(plans["weight_bits"], m.weight_bits),
     )
 
 
-def head(workload: Workload, plans: Plans, vocabulary_rows: Ints, table: Mapping[str, PerChip]) -> Part:
+def head(
+    workload: Workload,
+    platform: Platform,
+    plans: Plans,
+    vocabulary_rows: Ints,
+    table: Mapping[str, PerChip],
+) -> Part:
     """LM head of the last token; each chip's best token goes up the hierarchy, the winner comes down."""
     m = workload.model
     exchange = Exchange(
@@ -118,9 +126,11 @@ def head(workload: Workload, plans: Plans, vocabulary_rows: Ints, table: Mapping
         returned_bytes=transformer.TOKEN_BYTES,
         group_size=plans["group_size"],
     )
+    logits = transformer.logits(workload, vocabulary_rows)
+    work = quantised(logits, plans, m.weight_bits, platform.kernels.row_tile)
     return Part(
         name="head",
-        steps=(Step(name="head", work=transformer.logits(workload, vocabulary_rows), exchange=exchange),),
+        steps=(Step(name="head", work=work, exchange=exchange),),
         weights=table,
         activation_peak_bytes=(m.embedding + vocabulary_rows) * m.activation_bytes,
     )
@@ -155,12 +165,16 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
     m = workload.model
     shards = balanced(m, plans["n_chips"], totals(m))
     steps = {
-        "attention": half(workload, plans, "attention", attention(workload, shards.heads, shards.kv_heads)),
-        "mlp": half(workload, plans, "mlp", feed_forward(workload, shards.units["ffn_columns"])),
+        name: half(workload, platform, plans, name, work)
+        for name, work in (
+            ("attention", attention(workload, shards.heads, shards.kv_heads)),
+            ("mlp", feed_forward(workload, shards.units["ffn_columns"])),
+        )
     }
     peaks = activation_peaks(workload, plans, shards, platform.kernels.row_tile)
     rows = shards.units["vocabulary_rows"]
-    embedding_table, head_table = transformer.table_bytes(m, rows)
+    weight_bytes = element_bytes(plans["weight_bits"], m.weight_bits)
+    embedding_table, head_table = transformer.table_bytes(m, weight_bytes, rows)
     halves = {
         name: Part(
             name=name,
@@ -179,12 +193,12 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
         parts=(
             embedding(workload, plans, embedding_table),
             *halves.values(),
-            head(workload, plans, rows, head_table),
+            head(workload, platform, plans, rows, head_table),
         ),
     )
 
 
-def canonical(_workload: Workload, platform: Platform, plans: Plans) -> Plans:
+def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     """Give each plan its canonical form.
 
     A group larger than the number of chips is that number (a flat reduction), and so is any on a
@@ -197,12 +211,14 @@ def canonical(_workload: Workload, platform: Platform, plans: Plans) -> Plans:
     return plans.changed(
         group_size=np.maximum(2, group),
         partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
+        weight_bits=at_most("weight_bits", plans, workload.model.weight_bits, platform),
     )
 
 
 def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSlices, ...]:
     """Say what each chip has of every matrix."""
     m = workload.model
+    weight_bytes = float(element_bytes(plan.weight_bits, m.weight_bits))
     found = []
     for share in assignment(m, plan.n_chips, totals(m)):
         whole = Extent(first=0, count=m.embedding)
@@ -213,16 +229,18 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
                 owns={"heads": share.heads, "kv_heads": share.kv_heads, **share.units},
                 kept_columns={},
                 matrices=(
-                    MatrixSlice.of(m, "q", rows=whole, columns=width),
-                    MatrixSlice.of(m, "k", rows=whole, columns=kv_width),
-                    MatrixSlice.of(m, "v", rows=whole, columns=kv_width),
-                    MatrixSlice.of(m, "o", rows=width, columns=whole),
                     *(
-                        MatrixSlice.of(m, name, rows=whole, columns=columns)
-                        for name in transformer.hidden_matrices(m)
+                        MatrixSlice.of(name, weight_bytes=weight_bytes, rows=inputs, columns=outputs)
+                        for name, inputs, outputs in (
+                            ("q", whole, width),
+                            ("k", whole, kv_width),
+                            ("v", whole, kv_width),
+                            ("o", width, whole),
+                            *((name, whole, columns) for name in transformer.hidden_matrices(m)),
+                            ("down", columns, whole),
+                        )
                     ),
-                    MatrixSlice.of(m, "down", rows=columns, columns=whole),
-                    *transformer.tables(m, rows),
+                    *transformer.tables(m, weight_bytes, rows),
                 ),
             )
         )
@@ -230,15 +248,17 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
 
 
 def words(plan: Plan) -> str:
-    """Say how partial sums are reduced."""
+    """Say how partial sums are reduced, and which widths are packed."""
+    weights = widths_words(weights=plan.weight_bits)
     if plan.n_chips == 1:
-        return "alone"
+        return ", ".join(("alone", *weights))
     flat = plan.group_size == plan.n_chips > 2
     tree = "flat" if flat else f"groups of {plan.group_size}"
-    return tree if plan.partial_sum_bits == 8 else f"{tree}, {plan.partial_sum_bits} bit sums"
+    sums = () if plan.partial_sum_bits == 8 else (f"{plan.partial_sum_bits} bit sums",)
+    return ", ".join((tree, *sums, *weights))
 
 
-DECISIONS = ("n_chips", "group_size", "partial_sum_bits")
+DECISIONS = ("n_chips", "group_size", "partial_sum_bits", "weight_bits")
 HEAD_WISE = Strategy(
     name="head_wise",
     description="heads, and hidden columns of the FFN, on different chips; partial sums are reduced",

@@ -95,7 +95,7 @@ def around(workload: Workload, plans: Plans, shards: Shards) -> tuple[Part, Part
     """Embedding and LM head; each chip has some vocabulary rows, and all get what the others found."""
     m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     rows = shards.units["vocabulary_rows"]
-    embedding_table, head_table = transformer.table_bytes(m, rows)
+    embedding_table, head_table = transformer.table_bytes(m, m.weight_bytes, rows)
     found = Exchange(kind="gather", sent_bytes=np.ceil(s * m.embedding * a / plans["n_chips"]))
     embedding = Part(
         name="embedding",
@@ -129,18 +129,21 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
     whole, heads, kv_heads = (Extent(first=0, count=count) for count in (m.embedding, m.heads, m.kv_heads))
     width, kv_width = heads.times(m.head_size), kv_heads.times(m.head_size)
     replicated = (
-        MatrixSlice.of(m, "q", rows=whole, columns=width),
-        MatrixSlice.of(m, "k", rows=whole, columns=kv_width),
-        MatrixSlice.of(m, "v", rows=whole, columns=kv_width),
-        MatrixSlice.of(m, "o", rows=width, columns=whole),
+        MatrixSlice.of("q", weight_bytes=m.weight_bytes, rows=whole, columns=width),
+        MatrixSlice.of("k", weight_bytes=m.weight_bytes, rows=whole, columns=kv_width),
+        MatrixSlice.of("v", weight_bytes=m.weight_bytes, rows=whole, columns=kv_width),
+        MatrixSlice.of("o", weight_bytes=m.weight_bytes, rows=width, columns=whole),
     )
     found = []
     for share in assignment(m, plan.n_chips, totals(m)):
         hidden = share.units["ffn_columns"]
         own = (
-            *(MatrixSlice.of(m, name, rows=whole, columns=hidden) for name in transformer.hidden_matrices(m)),
-            MatrixSlice.of(m, "down", rows=hidden, columns=whole),
-            *transformer.tables(m, share.units["vocabulary_rows"]),
+            *(
+                MatrixSlice.of(name, weight_bytes=m.weight_bytes, rows=whole, columns=hidden)
+                for name in transformer.hidden_matrices(m)
+            ),
+            MatrixSlice.of("down", weight_bytes=m.weight_bytes, rows=hidden, columns=whole),
+            *transformer.tables(m, m.weight_bytes, share.units["vocabulary_rows"]),
         )
         owns = {"heads": heads, "kv_heads": kv_heads, **share.units}
         found.append(ChipSlices(owns=owns, kept_columns={}, matrices=(*replicated, *own)))

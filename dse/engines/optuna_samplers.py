@@ -22,7 +22,7 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     result: dict[str, BaseDistribution] = {}
     if len(space.choices) > 1:
         result["strategy"] = CategoricalDistribution(tuple(space.choices))
-    for name in space.decisions:
+    for name in space.named:
         values = space.union(name)
         whole = all(isinstance(v, int) for v in values)
         if whole and values == tuple(range(int(values[0]), int(values[-1]) + 1)):
@@ -43,7 +43,7 @@ def corners(space: SearchSpace) -> Iterator[dict[str, Any]]:
         steps = np.linspace(0, len(chips) - 1, min(len(chips), CORNER_CHIPS)).round().astype(int)
         for n in (chips[i] for i in np.unique(steps)[::-1]):
             for end in (min, max):
-                ends = {name: end(choices.get(name, space.union(name))) for name in space.decisions}
+                ends = {name: end(choices.get(name, space.union(name))) for name in space.named}
                 named = {"strategy": strategy} if len(space.choices) > 1 else {}
                 yield named | ends | {"n_chips": n}
 
@@ -75,7 +75,7 @@ class OptunaEngine:
         codes = [strategies.index(trial.params.get("strategy", first)) for trial in self._asked]
         columns = {
             name: np.array([trial.params[name] for trial in self._asked], dtype=DECISIONS[name].dtype)
-            for name in space.decisions
+            for name in space.named
         }
         return self._candidates.plans(np.array(codes, dtype=np.int64), columns)
 

@@ -36,13 +36,21 @@ WORDS = {
     "family": ("encoder", "decoder"),
     "duplex": ("half", "full"),
 }
-# One chip and many, of every strategy, pruned or not, with every width of sums.
+# One chip and many, of every strategy, pruned or not, with every width of sums and widths that are packed.
 PLANS = Plans.of(
-    Plan(strategy=strategy, n_chips=n, group_size=group, partial_sum_bits=bits, **dict.fromkeys(ratios, p))
+    Plan(
+        strategy=strategy,
+        n_chips=n,
+        group_size=group,
+        partial_sum_bits=bits,
+        weight_bits=width,
+        message_bits=width,
+        **dict.fromkeys(ratios, p),
+    )
     for strategy in STRATEGIES
     for n in (1, 2, 5, 16)
     for group, bits in ((2, 8), (4, 32))
-    for p in (0.0, 0.6)
+    for p, width in ((0.0, 32), (0.6, 32), (0.6, 6), (0.6, 4))
     for ratios in (("prune_qkv", "prune_ffn_in"), ("prune_o", "prune_ffn_out"))
 )
 ACCOUNTINGS = (Accounting(), Accounting(scope="block", prefetch="hidden"))

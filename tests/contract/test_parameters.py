@@ -25,7 +25,7 @@ from costmodel.hardware import Mcu, PlatformFile
 from costmodel.importance import importance_of
 from costmodel.kernel_sets import FORMS, OperatorLaws, kernel_set
 from costmodel.media import Medium, Mixer, medium_of
-from costmodel.operators import Kind, Operator
+from costmodel.operators import PACKING, Kind, Operator
 from costmodel.parameters import KINDS, Record, built_in_names, load, validate
 from costmodel.parameters.files import BUILT_IN
 from costmodel.parameters.quantity import Sourced
@@ -198,13 +198,13 @@ def platform_with(kernels: str) -> Platform:
     return load_platform(on, kernels)
 
 
-SIZES = {"rows": 2, "columns": 64, "depth": 64, "weight_bytes": 4096.0, "data_bytes": 128.0}
+SIZES = {"bits": 4, "rows": 2, "columns": 64, "depth": 64, "weight_bytes": 4096.0, "data_bytes": 128.0}
 NAMES = {Kind.NORM: "rmsnorm", Kind.ACTIVATION: "gelu"}
 
 
 # What takes no time of its own, as whole-graph rates contain it.
 INSIDE_THE_RATES = {
-    effective_rates: set(Kind) - {Kind.MATMUL, Kind.SCORES, Kind.VALUES, Kind.NORM},
+    effective_rates: set(Kind) - {Kind.MATMUL, Kind.SCORES, Kind.VALUES, Kind.NORM, *PACKING},
     operator_rates: {Kind.REQUANTISE, Kind.CACHE_APPEND, Kind.TRANSFER},
     operator_laws: set(),
 }

@@ -24,6 +24,12 @@ from tests.strategies import (
 )
 
 
+def weight_bytes(workload: Workload, platform: Platform, batch: Plans) -> np.ndarray:
+    """Bytes of a weight in each plan, (n,)."""
+    bits = canonical(workload, platform, batch)["weight_bits"]
+    return np.minimum(bits, workload.model.weight_bits) / 8
+
+
 @given(**CASE)
 def test_totals_equal_the_sums_of_their_breakdowns(
     workload: Workload, platform: Platform, batch: Plans, counted: Accounting
@@ -78,7 +84,7 @@ def test_l3_traffic_is_the_sum_over_chips_and_the_rows_looked_up(
     traffic = np.sum(
         (blocks * placement.block_traffic + placement.head_traffic) * found.program.roles, axis=(0, 1)
     )
-    rows = workload.rows * model.embedding * model.weight_bytes
+    rows = workload.rows * model.embedding * weight_bytes(workload, platform, batch)
     looked_up = whole and counted.head and model.vocabulary > 0
     np.testing.assert_allclose(
         costs.l3_bytes, np.where((traffic > 0) & looked_up, traffic + rows, traffic), rtol=ROUNDING
@@ -162,7 +168,7 @@ def test_without_l3_all_stays_in_l2_and_nothing_is_loaded(
     workload: Workload, platform: Platform, batch: Plans, counted: Accounting
 ) -> None:
     costs = evaluate(workload, changed(platform, mcu={"l3": None}), batch, counted)
-    weights = workload.model.layers * workload.model.block_weights * workload.model.weight_bytes
+    weights = workload.model.layers * workload.model.block_weights * weight_bytes(workload, platform, batch)
     if len(counted.halves) == 2:
         assert (costs.l2_footprint_bytes * batch["n_chips"] >= weights).all()
     assert not np.any([costs.l3_bytes, costs.latency_by_cause_s["l3"], costs.l3_footprint_bytes])

@@ -12,7 +12,20 @@ from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.program import HALVES
 from costmodel.strategies import canonical, canonical_plan, column_wise
 from costmodel.strategies.column_wise import kept
-from tests.columns import BLOCK, GATHERS, ONE_BLOCK, SERIES, VIT, WIDE_VIT, each, plan, program, sent_columns
+from tests.columns import (
+    BLOCK,
+    GATHERS,
+    ONE_BLOCK,
+    SERIES,
+    VIT,
+    WIDE_VIT,
+    each,
+    of_whole_columns,
+    own,
+    plan,
+    program,
+    sent_columns,
+)
 from tests.strategies import (
     RADIO,
     any_platforms,
@@ -186,7 +199,9 @@ def test_weights_missing_are_those_that_no_chip_stores(workload: Workload, batch
         for name, share in part.missing.items():
             matrices, whole = behind[name]
             stored = sum(each(size, found).sum() for x, size in part.weights.items() if x in matrices)
-            np.testing.assert_allclose(share[0], 1 - stored / m.weight_bytes / whole, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(
+                share[0], 1 - stored / (one.weight_bits / 8) / whole, rtol=1e-9, atol=1e-12
+            )
 
 
 @given(workload=workloads(), batch=drawn_plans("column_wise", most=1))
@@ -242,7 +257,7 @@ def test_a_ratio_becomes_the_roundest_that_keeps_as_many_columns(
 @settings(max_examples=150)
 @given(workload=workloads(), batch=drawn_plans("column_wise", most=1))
 def test_canonical_plans_send_as_many_columns_as_those_asked_for(workload: Workload, batch: Plans) -> None:
-    asked = batch.row(0)
+    asked = of_whole_columns(batch).row(0)
     found = canonical_plan(workload, RADIO, asked)
     assume(found.n_chips > 1)
     same_chips = Plans.of([replace(asked, n_chips=found.n_chips)])
@@ -252,15 +267,15 @@ def test_canonical_plans_send_as_many_columns_as_those_asked_for(workload: Workl
 
 def test_equal_ratios_come_out_equal() -> None:
     # 128 columns each: 115 are left out from 114.5 / 128 to 115.5 / 128
-    assert {canonical_plan(BLOCK, RADIO, plan(4, p)) for p in (0.895, 0.897, 0.9, 0.902)} == {plan(4, 0.9)}
-    assert canonical_plan(BLOCK, RADIO, plan(4, 0.894)) != plan(4, 0.9)
-    assert canonical_plan(BLOCK, RADIO, plan(4, 0.003)) == plan(4)
+    assert {canonical_plan(BLOCK, RADIO, plan(4, p)) for p in (0.895, 0.897, 0.9, 0.902)} == {own(4, 0.9)}
+    assert canonical_plan(BLOCK, RADIO, plan(4, 0.894)) != own(4, 0.9)
+    assert canonical_plan(BLOCK, RADIO, plan(4, 0.003)) == own(4)
 
 
 def test_ratios_that_leave_one_column_are_one_ratio() -> None:
     # 8 columns each: one is left from 6.5 / 8 on
     found = {canonical_plan(replace(SERIES), RADIO, plan(16, p / 1000)) for p in range(813, 1001)}
-    assert found == {plan(16, 0.9)}
+    assert found == {own(16, 0.9)}
 
 
 @given(workload=workloads(), platform=any_platforms(), n=st.integers(1, MAX_CHIPS))

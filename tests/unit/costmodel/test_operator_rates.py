@@ -21,7 +21,7 @@ MOVES = (Kind.REQUANTISE, Kind.CACHE_APPEND, Kind.TRANSFER)
 
 
 def operator(kind: Kind, rows: int = 3, columns: int = 16, depth: int = 10, batch: int = 1) -> Operator:
-    return Operator(kind=kind, name="x", rows=rows, columns=columns, depth=depth, batch=batch)
+    return Operator(kind=kind, name="x", rows=rows, columns=columns, depth=depth, batch=batch, bits=4)
 
 
 def cycles(*work: Operator) -> float:

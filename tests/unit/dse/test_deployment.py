@@ -200,7 +200,12 @@ def test_costs_are_those_of_the_evaluation(tinyllama: Workload, siracusa: Platfo
 def test_plan_is_written_in_its_canonical_form(tinyllama: Workload, siracusa: Platform) -> None:
     flat = Plan(strategy="head_wise", n_chips=5, group_size=64)
     document = deployment(tinyllama, siracusa, flat, Accounting())
-    assert document.decisions.values == {"n_chips": 5, "group_size": 5, "partial_sum_bits": 8}
+    assert document.decisions.values == {
+        "n_chips": 5,
+        "group_size": 5,
+        "partial_sum_bits": 8,
+        "weight_bits": 8,
+    }
     assert document == deployment(
         tinyllama, siracusa, canonical_plan(tinyllama, siracusa, flat), Accounting()
     )

@@ -46,7 +46,7 @@ def test_ends_of_the_space_are_proposed_first(name: str) -> None:
     plans = ENGINES[name].make(candidates, 2, 0).propose(len(first))
     asked = candidates.plans(
         np.zeros(len(first), dtype=np.int64),
-        {decision: np.array([c[decision] for c in first]) for decision in candidates.space.decisions},
+        {decision: np.array([c[decision] for c in first]) for decision in candidates.space.named},
     )
     assert keys(plans).tolist() == keys(asked).tolist()
 
