@@ -52,7 +52,7 @@ def ratios(platform: Platform) -> dict[str, float]:
     """Model over paper for each published number, and speed-up over chips at the crossings."""
 
     def costs(workload, *chips):  # type: ignore[no-untyped-def]
-        plans = Plans.of(Plan(strategy="head_wise", n_chips=n) for n in chips)
+        plans = Plans.of(Plan(strategy="head_wise", n_chips=n, partial_sum_bits=8) for n in chips)
         return evaluate(workload, platform, plans, ACCOUNTING)
 
     tiny, mobile = costs(TINY, 1, 8), costs(MOBILE, 1, 4)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from costmodel.errors import PlanError
 from costmodel.parameters import Record, choice, count, fraction, real, validate_form
 
 FILE = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +24,7 @@ UNITS: dict[Metric, Unit] = {"accuracy": "points", "loss": "loss ratio"}
 MOST_POINTS, MOST_EXPONENT = 100.0, 8.0
 MOST_BASE, MOST_SCALE = 1e9, 1e6
 LEAST_EXPONENT = 0.5
+WHOLE = 8  # bits of an element, from which on accuracy loses nothing
 WIDER = 1.5  # judgement: how much an interval widens beyond the shares that were measured
 ROUNDED = 1e-5  # of a share, what files lose of it that carry six digits of U and of importance
 
@@ -70,6 +72,60 @@ class HalfWidth(BaseModel):
     more_plans_loss: Annotated[float, real(0, MOST_POINTS)]
 
 
+class Narrowed(BaseModel):
+    """Accuracy lost by elements of some width: what is expected, and the upper end of its 90 % interval.
+
+    The lower end is nothing. In points of accuracy, and for metrics that are losses as a ratio.
+    """
+
+    model_config = FILE
+
+    drop: Annotated[float, real(0, MOST_SCALE)]
+    high: Annotated[float, real(0, MOST_SCALE)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Narrowed:
+        if self.high < self.drop:
+            raise ValueError(f"high {self.high:g} must be at least drop {self.drop:g}")
+        return self
+
+
+class Narrow(BaseModel):
+    """Accuracy lost by weights, and by messages, of 6 and of 4 bit; those of 8 bit lose none."""
+
+    model_config = FILE
+
+    weights_6: Narrowed
+    weights_4: Narrowed
+    messages_6: Narrowed
+    messages_4: Narrowed
+
+    @model_validator(mode="after")
+    def _narrower_loses_more(self) -> Narrow:
+        for what in ("weights", "messages"):
+            six, four = (getattr(self, f"{what}_{bits}") for bits in (6, 4))
+            if four.drop < six.drop or four.high < six.high:
+                raise ValueError(f"{what}_4 must lose at least as much as {what}_6")
+        return self
+
+    def added(self, drop: Drop, weight_bits: Any, message_bits: Any) -> Drop:
+        """Add what narrow elements lose to another drop; deviations add as independent ones do."""
+        below, above = (drop.estimate - drop.low) ** 2, (drop.high - drop.estimate) ** 2
+        estimate = drop.estimate
+        for what, bits in (("weights", weight_bits), ("messages", message_bits)):
+            for width in (6, 4):
+                lost: Narrowed = getattr(self, f"{what}_{width}")
+                here = np.asarray(bits) == width
+                estimate = estimate + lost.drop * here
+                below, above = below + lost.drop**2 * here, above + (lost.high - lost.drop) ** 2 * here
+        narrow = np.minimum(weight_bits, message_bits) < WHOLE
+        return Drop(
+            estimate=estimate,
+            low=np.where(narrow, estimate - np.sqrt(below), drop.low),
+            high=np.where(narrow, estimate + np.sqrt(above), drop.high),
+        )
+
+
 class Tasks(BaseModel):
     """No calibration: laws of several tasks, in points of accuracy.
 
@@ -85,6 +141,8 @@ class Tasks(BaseModel):
         Student's t that leaves a twentieth on either side, for so many tasks.
     half_width : HalfWidth
         What a calibration of this family is known to no better than.
+    narrow : Narrow
+        What narrow weights and messages lose.
     """
 
     model_config = FILE
@@ -96,6 +154,7 @@ class Tasks(BaseModel):
     residual: Annotated[float, real(0, MOST_POINTS)]
     quantile: Annotated[float, real(1, 13)]
     half_width: HalfWidth
+    narrow: Narrow
 
     @property
     def metric(self) -> Metric:
@@ -160,6 +219,8 @@ class Fitted(BaseModel):
         Plans that were measured, beside that which misses nothing.
     importance : Weights, optional
         Importance that was fitted along; that of the family where there is none.
+    narrow : Narrow, optional
+        What narrow weights and messages lose; without it, nobody knows.
     """
 
     model_config = FILE
@@ -175,6 +236,7 @@ class Fitted(BaseModel):
     most_missing: Annotated[float, real(0, 1)]
     plans: Annotated[int, count()]
     importance: Weights | None = None
+    narrow: Narrow | None = None
 
     @model_validator(mode="after")
     def _of_a_hundred(self) -> Fitted:
@@ -199,6 +261,28 @@ class Fitted(BaseModel):
 
 
 Calibration = Tasks | Fitted
+
+
+def total_drop(known: Calibration, missing: Any, weight_bits: Any, message_bits: Any) -> Drop:
+    """Give what plans lose by missing weights and by narrow ones.
+
+    Raises
+    ------
+    PlanError
+        Weights or messages are narrow, and the calibration does not say what that loses.
+    """
+    pruned = known.drop(missing)
+    if known.narrow is not None:
+        return known.narrow.added(pruned, weight_bits, message_bits)
+    if np.any(np.minimum(weight_bits, message_bits) < WHOLE):
+        raise PlanError(
+            f"the calibration does not say what weights or messages below {WHOLE} bit lose, "
+            f"nor partial sums of {WHOLE} bit: {known.description}",
+            "take wider ones, or a calibration with a table 'narrow'",
+        )
+    return pruned
+
+
 FORMS: dict[str, type[Tasks] | type[Fitted]] = {"tasks": Tasks, "fitted": Fitted}
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from costmodel import compute
 from costmodel.accuracy import missing_weights
+from costmodel.calibration import total_drop
 from costmodel.collectives import Messages, collective
 from costmodel.costs import LATENCY_CAUSES, Costs, Demand
 from costmodel.errors import PlanError, UsageError, cut, nearest
@@ -260,7 +261,7 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         demands[name] = Demand(asked=total.demands[name], limit=limit, unit=name)
     missing = {point: share for part in counted.halves for point, share in part.missing.items()}
     lacking = missing_weights(workload, missing) + np.zeros(n.shape)
-    drop = workload.calibration.drop(lacking)
+    drop = total_drop(workload.calibration, lacking, program.weight_bits, program.message_bits)
     costs = Costs(
         latency_by_cause_s=latency,
         energy_by_cause_j=energy,

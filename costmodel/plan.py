@@ -90,7 +90,8 @@ class Decision:
             raise PlanError(f"{self.name} {cut(value)} must be {kind}")
         number: Any = value
         if self.only and number not in self.only:
-            raise PlanError(f"{self.name} {cut(value)} must be one of {self.only}")
+            allowed = ", ".join(map(str, self.only))
+            raise PlanError(f"{self.name} {cut(value)} must be one of {allowed}")
         if not self.low <= number <= self.high:
             raise PlanError(f"{self.name} {cut(value)} must be {self.low:g} to {self.high:g}")
         if abs(number / self.step - round(number / self.step)) > 1e-6:
@@ -186,7 +187,7 @@ class Plan:
         high=32,
         only=(8, 16, 32),
         neutral=8,
-        default=8,
+        default=16,
     )
     prune_qkv: float = _ratio("prune_qkv", "Q, K and V")
     prune_o: float = _ratio("prune_o", "O")

@@ -63,6 +63,11 @@ def element_bytes(bits: Values | int, own: int) -> Any:
     return np.minimum(bits, own) / 8
 
 
+def narrower(bits: Values | int, own: int) -> Any:
+    """Give widths below a byte that are below the model's own, and a byte for all others."""
+    return np.where(np.minimum(bits, BYTE) < own, np.minimum(bits, BYTE), BYTE)
+
+
 def packing(kind: Kind, name: str, bits: Values, *, rows: Ints, columns: Ints) -> tuple[Operator, ...]:
     """Pack or unpack elements of plans whose width is below a byte; nothing for others."""
     return tuple(

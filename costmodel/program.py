@@ -110,6 +110,9 @@ class Program:
         class repeats the entries of a real one, so that a largest entry is that of some chip.
     parts : tuple of Part
         All four, in order of execution; which of them count is not the strategy's business.
+    weight_bits, message_bits : int or (n,) array
+        How well weights, and what chips send, are known: a byte, or less where a plan narrows them below
+        that and below the model's own.
 
     Raises
     ------
@@ -121,6 +124,8 @@ class Program:
     first: NDArray[np.int64]
     chips: NDArray[np.int64]
     parts: tuple[Part, ...]
+    weight_bits: int | NDArray[np.int64] = 8
+    message_bits: int | NDArray[np.int64] = 8
 
     def __post_init__(self) -> None:
         names = tuple(part.name for part in self.parts)

@@ -30,7 +30,7 @@ from worked_numbers import (
 )
 
 from costmodel import Platform, load_workload
-from costmodel.calibration import calibration_of
+from costmodel.calibration import WHOLE, calibration_of, total_drop
 from costmodel.hardware import platform_of
 from costmodel.importance import importance_of
 from costmodel.parameters import KINDS, Record, Sourced, built_in_names, load
@@ -42,6 +42,7 @@ NOT_CERTAIN = ("assumed", "fitted")
 PACKING = (
     "packing."  # how such keys begin: of plans with widths below a byte, which have a table of their own
 )
+NARROW = "narrow."  # of a calibration: what narrow weights and messages lose
 OTHER_WORD = {"half": "full", "full": "half"}  # what else a value that is a word could be
 # Reserves change no cost, only what fits: their effect is shown for all of them at once.
 RADIO_RESERVES = (
@@ -304,9 +305,36 @@ def calibration_tables() -> str:
                 ),
             ]
             for key, entry in uncertain(record)
+            if not key.startswith(NARROW)
         ]
         sections.append(section(record, now, rows, ""))
+        narrow = [(key, entry) for key, entry in uncertain(record) if key.startswith(NARROW)]
+        if narrow:
+            sections.append(narrow_table(record, narrow))
     return "\n".join(sections)
+
+
+def narrow_table(record: Record, entries: list[tuple[str, Sourced]]) -> str:
+    """List what a calibration says of narrow widths, with the drop of plans that have them."""
+
+    def drops(found: Record, key: str) -> str:
+        _, name, _ = key.split(".")
+        what, bits = name.split("_")
+        widths = (int(bits), WHOLE) if what == "weights" else (WHOLE, int(bits))
+        drop = total_drop(calibration_of(found), 0.0, *widths)
+        return f"{float(drop.estimate):.1f} ({float(drop.low):.1f} to {float(drop.high):.1f})"
+
+    rows = [
+        [
+            f"`{key}`",
+            *shown(entry),
+            drops(record, key),
+            " .. ".join(drops(record_with(record, key, end), key) for end in ends(entry)),
+        ]
+        for key, entry in entries
+    ]
+    header = ["key", "value", "low .. high", "status", "drop of such widths, points", "with the ends"]
+    return f"Of narrow weights and messages, with nothing pruned:\n\n{table(header, rows)}"
 
 
 def model_table() -> str:

@@ -93,7 +93,9 @@ def costs(
     return evaluate(
         workload,
         platform,
-        Plans.of(Plan(strategy="head_wise", n_chips=n, **decisions) for n in chips),
+        Plans.of(
+            Plan(strategy="head_wise", n_chips=n, **{"partial_sum_bits": 8, **decisions}) for n in chips
+        ),
         accounting,
     )
 
@@ -106,7 +108,7 @@ def costed(
     **decisions: int,
 ) -> Costing:
     """Cost one number of chips, and keep program and placement, by class of chips."""
-    plans = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, **decisions)])
+    plans = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, **{"partial_sum_bits": 8, **decisions})])
     return costing(workload, platform, canonical(workload, platform, plans), accounting)
 
 

@@ -83,6 +83,7 @@ def per_cent(measured: Measurements) -> float:
 def calibration_file(workload: Workload, done: Calibrated) -> dict[str, Any]:
     """Give the contents of a calibration's file: every value with its source."""
     measured, found, unit = done.measured, done.fit, per_cent(done.measured)
+    known = workload.calibration
     source = f"{measured.path.name} sha256 {measured.sha256[:12]}"
     cases = [f"{whole_words(plan)}" for plan in measured.plans]
 
@@ -128,5 +129,14 @@ def calibration_file(workload: Workload, done: Calibrated) -> dict[str, Any]:
         data["importance"] = {
             name: fitted(found.weights[name], "plans that miss different shares", *ends[name])
             for name in POINTS
+        }
+    if isinstance(known, Tasks) and measured.metric == known.metric:
+        why = f"not measured; family {known.family}"
+        data["narrow"] = {
+            name: {
+                key: {"value": value, "source": "dse_accuracy2026", "where": why, "status": "derived"}
+                for key, value in narrowed.items()
+            }
+            for name, narrowed in known.narrow.model_dump().items()
         }
     return data

@@ -50,7 +50,7 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     shown = [o for o in quantities.values() if o.name not in ("n_chips", "accuracy_drop")]
     several = len(job.space.choices) > 1
     drop = objectives_of(job.workload.calibration.metric)["accuracy_drop"]
-    lossy = drop.name in quantities or bool(np.any(front["missing_weights"] > 0))
+    lossy = drop.name in quantities or bool(np.any(front["accuracy_drop_high"] > 0))
     columns = ["", "front", "chips", *(["strategy"] if several else []), "plan", *(o.label for o in shown)]
     columns += [f"{drop.label}, 90 %"] if lossy else []
     numbers = [1, 2, *range(len(columns) - len(shown) - lossy, len(columns))]
@@ -117,7 +117,7 @@ def search_report(
         share = job.platform.kernels.time_uncertainty
         if share is not None:
             lines.append(f"Times carry about {share:.0%}; ratios of plans less.")
-        lines += accuracy_lines(job, lossy=bool(np.any(front["missing_weights"] > 0)))
+        lines += accuracy_lines(job, lossy=bool(np.any(front["accuracy_drop_high"] > 0)))
         lines.append(
             Text("Knee: the plan of the front nearest to the best of every objective at once.", style="dim")
         )

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from costmodel import shards
-from costmodel.calibration import UNITS, HalfWidth
+from costmodel.calibration import UNITS
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.errors import DseError, ParameterError, cut
 from costmodel.evaluate import Accounting, Inspection, code_bytes, inspect
@@ -19,6 +19,8 @@ from costmodel.hardware import Platform, platform_of
 from costmodel.memory import Regime
 from costmodel.parameters import KINDS, Record, hash_of, validate
 from costmodel.plan import Plan, plan_of
+from costmodel.precision import PACKED
+from costmodel.program import Program
 from costmodel.strategies import strategy_named
 from costmodel.workload import REQUEST_KINDS, Workload, workload_of
 from dse import __version__
@@ -95,19 +97,35 @@ def regime_name(code: int) -> RegimeName:
     return names[Regime(code)]
 
 
-def rests_on(workload: Workload, platform: Platform, plan: Plan, costs: PredictedCosts) -> list[str]:
+def narrow_keys(program: Program) -> set[str]:
+    """Name what a calibration says of the widths below a byte that a program has."""
+    bits = {"weights": program.weight_bits, "messages": program.message_bits}
+    return {f"narrow.{what}_{width}" for what in bits for width in PACKED if np.any(bits[what] == width)}
+
+
+def rests_on(
+    workload: Workload, platform: Platform, plan: Plan, costs: PredictedCosts, narrow: Collection[str]
+) -> list[str]:
     """List the assumed and fitted parameters behind a plan's costs.
 
-    Not those of other requests, of a link over which nothing goes or that no cost depends on, nor, where
-    no weight is missing, those of importance and calibration.
+    Not those of other requests, of a link over which nothing goes or that no cost depends on; nor what
+    importance and calibration say of missing weights where none is missing, or of widths that are not
+    `narrow`.
     """
     unused = {"link"} if plan.n_chips == 1 else set()
-    if costs.missing_weights == 0:
-        unused |= {"importance", "calibration"}
+    pruned = costs.missing_weights > 0
+    if not pruned:
+        unused |= {"importance"}
+
+    def used(key: str) -> bool:
+        if key.startswith("narrow."):
+            return key.rpartition(".")[0] in narrow
+        return pruned and not key.startswith("half_width.")
+
     without: dict[str, Collection[str]] = {
         "model": [f"requests.{one}" for one in REQUEST_KINDS if one != workload.request],
         "link": platform.link.informational,
-        "calibration": [f"half_width.{name}" for name in HalfWidth.model_fields],
+        "calibration": [key for key, _ in workload.calibration_record.values() if not used(key)],
     }
     records = (r for r in (*workload.records, *platform.records) if r.kind not in unused)
     return [line for record in records for line in record.uncertain(without.get(record.kind, ()))]
@@ -135,10 +153,11 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             scope=accounting.scope, prefetch=accounting.prefetch, head=accounting.head
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
+        scales={what: f"static, {scale}" for what, scale in strategy_named(plan.strategy).scales.items()},
         costs=costs,
         chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
-        rests_on=rests_on(workload, platform, plan, costs),
+        rests_on=rests_on(workload, platform, plan, costs, narrow_keys(found.costing.program)),
         inputs=[
             Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data)
             for r in (*workload.records, *platform.records)

@@ -246,6 +246,7 @@ class Deployment(BaseModel):
     platform: PlatformChoice
     accounting: AccountingChoice
     decisions: Decisions
+    scales: dict[str, str]
     costs: PredictedCosts
     chips: list[ChipShare]
     synchronisations: list[Synchronisation]

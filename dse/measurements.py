@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.accuracy import POINTS
-from costmodel.calibration import MOST_BASE, Metric
+from costmodel.calibration import MOST_BASE, WHOLE, Metric
 from costmodel.errors import DseError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
+from costmodel.precision import narrower
 from costmodel.strategies import canonical, first_with, strategy_named
 from costmodel.workload import Workload
 from dse.fitting import Retrained
@@ -192,6 +193,13 @@ def _rows(
             raise UsageError(
                 f"{place}: n_chips {plan.n_chips}: {plan.strategy} can use {most} on {workload.name} at most"
             )
+        widths = {"weight_bits": workload.model.weight_bits, "message_bits": workload.model.activation_bits}
+        for name, own in widths.items():
+            if narrower(plans[name], own)[0] < WHOLE:
+                raise UsageError(
+                    f"{place}: {name} {plans[name][0]}: calibrations are of the model's own {own} bit",
+                    "leave trainings of narrower ones out",
+                )
         key = plans.row(0), seed
         if key in seen:
             raise UsageError(f"{place}: the same plan and seed as in line {seen[key]}")

@@ -143,7 +143,7 @@ def round_lines(document: Deployment) -> list[RenderableType]:
 def drop_lines(document: Deployment) -> list[str]:
     """Say what a plan leaves out and what that costs in accuracy; empty where it leaves nothing out."""
     c, drop = document.costs, document.costs.accuracy_drop
-    if not c.missing_weights:
+    if drop.high <= 0:
         return []
     shown = objectives_of("accuracy" if drop.unit == "points" else "loss")["accuracy_drop"]
     interval = shown.with_interval(drop.estimate, drop.low, drop.high)

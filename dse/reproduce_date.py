@@ -34,7 +34,9 @@ SIZES = {"tinyllama-42m": 90, "tinyllama-42m-64h": 26}
 def scaling_table(accounting: Accounting = ACCOUNTING) -> pd.DataFrame:
     """One row a model, request and number of chips: latency, energy, speed-up and regime of a block."""
     platform = load_platform(PLATFORM, KERNELS)
-    plans = Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE) for n in CHIPS)
+    plans = Plans.of(
+        Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE, partial_sum_bits=8) for n in CHIPS
+    )
     frames = []
     for model in MODELS:
         for request in REQUESTS:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from costmodel.costs import Costs
 from costmodel.evaluate import Accounting, evaluate
 from costmodel.hardware import Platform
-from costmodel.plan import Plans
+from costmodel.plan import Plans, plan_of
 from costmodel.strategies import keys
 from costmodel.workload import Workload
 from dse.engines import ENGINES, Engine, pick
@@ -44,6 +44,19 @@ class Job:
     engine: str = "auto"
     budget: int = 500
     seed: int = 0
+
+    def check(self) -> None:
+        """Refuse, before any plan is evaluated, widths that kernel set or calibration know nothing of.
+
+        Raises
+        ------
+        PlanError
+            A plan with the least of every choice cannot be costed.
+        """
+        for strategy, choices in self.space.choices.items():
+            least = {name: min(values) for name, values in choices.items()}
+            plan = plan_of({"strategy": strategy, **least, "n_chips": max(choices["n_chips"])})
+            evaluate(self.workload, self.platform, Plans.of([plan]), self.accounting)
 
 
 @dataclass(frozen=True, kw_only=True)

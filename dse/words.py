@@ -21,8 +21,8 @@ CAUSES = {
 }
 UNCALIBRATED = (
     "Accuracy is not calibrated: missing weights (U, by importance) rank plans of one model, points are what "
-    "other tasks lost: their mean, and the band that holds nine new tasks of ten (below 0: noise, or gain). "
-    "dse calibrate makes them this model's own, out of a few retrained plans."
+    "other tasks lost by them and by narrow widths: their mean, and the band that holds nine new tasks of "
+    "ten (below 0: noise, or gain). dse calibrate makes them this model's own, out of a few retrained plans."
 )
 
 

@@ -22,7 +22,7 @@ def plan(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
 
 def own(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
     """Give a plan with the widths of a model of bytes."""
-    return replace(plan(n_chips, ratio, **ratios), weight_bits=8, message_bits=8)
+    return replace(plan(n_chips, ratio, **ratios), partial_sum_bits=8, weight_bits=8, message_bits=8)
 
 
 def of_whole_columns(batch: Plans) -> Plans:

@@ -22,7 +22,7 @@ from costmodel.hardware import Platform
 from costmodel.operators import Kind, Operator
 from costmodel.plan import DECISIONS as EVERY_DECISION
 from costmodel.plan import Plan, Plans
-from costmodel.precision import at_most, element_bytes, packing, quantised, widths_words
+from costmodel.precision import at_most, element_bytes, narrower, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, Share, assignment, balanced
 from costmodel.strategies.strategy import Strategy
@@ -239,7 +239,13 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
     embedding, head = around(workload, platform, plans, shards)
     halves = (part(workload, platform, plans, shards, points) for part in (attention, mlp))
     parts = (embedding, *halves, head)
-    return Program(first=shards.first, chips=shards.n_chips, parts=parts)
+    return Program(
+        first=shards.first,
+        chips=shards.n_chips,
+        parts=parts,
+        weight_bits=narrower(plans["weight_bits"], m.weight_bits),
+        message_bits=narrower(plans["message_bits"], m.activation_bits),
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -354,4 +360,8 @@ COLUMN_WISE = Strategy(
     program=program,
     slices=slices,
     words=words,
+    scales={
+        "weights": "one an output channel",
+        "messages": "each sender's own, one for each gather of each block",
+    },
 )

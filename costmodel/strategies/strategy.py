@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from costmodel.hardware import Platform
@@ -32,6 +32,8 @@ class Strategy:
         One canonical plan to what each chip has of every matrix, in agreement with `program`.
     words : callable
         One canonical plan in a few words.
+    scales : dict
+        What is quantised to where its scale comes from; all are known before a plan runs.
 
     Raises
     ------
@@ -46,9 +48,10 @@ class Strategy:
     program: Callable[[Workload, Platform, Plans], Program]
     slices: Callable[[Workload, Platform, Plan], tuple[ChipSlices, ...]]
     words: Callable[[Plan], str]
+    scales: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        for field in ("name", "description", "decisions"):
+        for field in ("name", "description", "decisions", "scales"):
             if not getattr(self, field):
                 raise TypeError(f"strategy {self.name!r}: {field} is empty")
         unknown = [name for name in self.decisions if name not in DECISIONS]

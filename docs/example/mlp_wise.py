@@ -165,4 +165,5 @@ MLP_WISE = Strategy(
     program=program,
     slices=slices,
     words=words,
+    scales={"weights": "one an output channel", "partial_sums": "each sender's own, one a block"},
 )

@@ -112,6 +112,7 @@ def search(
         budget=budget,
         seed=seed,
     )
+    job.check()
     default = Path("results") / f"{Path(job.workload.name).stem}-{Path(job.platform.name).stem}"
     if engine == "exhaustive" and budget < (size := searched.on(job.workload, job.platform).size):
         raise UsageError(f"--engine exhaustive needs --budget {size}, all plans of the space")

@@ -20,7 +20,9 @@ CHIPS = (1, 2, 4, 8, 16, 32, 64)
 
 def costs(model: str, request: str, chips: Sequence[int]) -> Costs:
     """Cost a model on some numbers of chips, in groups of four."""
-    plans = Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE) for n in chips)
+    plans = Plans.of(
+        Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE, partial_sum_bits=8) for n in chips
+    )
     platform = load_platform(PLATFORM, KERNELS)
     return evaluate(load_workload(model, request), platform, plans, ACCOUNTING)
 

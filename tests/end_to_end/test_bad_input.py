@@ -169,8 +169,8 @@ EDITS = [
     ("space", "high = 64", "high = 10001", "more than 10000 choices"),
     ("space", "high = 64", "high = 65", "n_chips 65"),
     ("space", "high = 64", "high = 6.5", "n_chips"),
-    ("space", "[8]", "[]", "partial_sum_bits"),
-    ("space", "n_chips =", "# x", "n_chips"),
+    ("space", "[16]", "[]", "partial_sum_bits"),
+    ("space", "partial_sum_bits =", "# x", "partial_sum_bits"),
 ]
 CONTENTS = {
     "broken": b"a = [",

@@ -17,6 +17,7 @@ from tests.commands import Command, assert_refused, said
 
 MODEL = ("--workload", "cats-vit")
 ON = (*MODEL, "--platform", "nrf52840-mixer")
+SERIES = ("--workload", "cats-timeseries", "--platform", "nrf52840-mixer")
 SMALL = ("--set", "n_chips=8,16", "--set", "prune=0,0.5,0.9", "--budget", "80")
 BASE, SCALE, EXPONENT = 92.0, 12.0, 2.0
 NOISE = {"0": -0.1, "1": 0.0, "2": 0.1}
@@ -99,8 +100,9 @@ def test_a_calibration_says_its_law_and_gives_every_value_a_source(calibrated: s
     assert data["plans"]["value"] == 3
     values = dict(load("calibration", "mine.toml").values())
     assert {"scale", "exponent", "half_width", "importance.qkv"} <= set(values)
-    for entry in values.values():
-        assert entry.source.startswith("table.csv sha256 ")
+    for key, entry in values.items():
+        source = "dse_accuracy2026" if key.startswith("narrow.") else "table.csv sha256 "
+        assert entry.source.startswith(source)
     assert data["scale"]["fitted_on"][0] == "8 chips, column_wise, pruned by 0.9"
 
 
@@ -301,7 +303,7 @@ def test_trainings_that_lost_nothing_are_said_to_be_within_noise(dse: Command) -
 
 
 def test_a_calibration_by_loss_is_bounded_in_per_cent_of_the_loss(dse: Command) -> None:
-    asked = ("search", *ON, *SMALL, "--calibration", "cats-icd", "--out", "run")
+    asked = ("search", *SERIES, *SMALL, "--calibration", "cats-icd", "--out", "run")
     assert_refused(
         dse(*asked, "--constraint", "accuracy_drop<=2points"), "accuracy_drop is in % here, got 'points'"
     )
@@ -336,8 +338,8 @@ def test_points_are_no_per_cent(dse: Command) -> None:
 
 def test_a_figure_of_drops_is_in_the_unit_of_their_calibration(dse: Command) -> None:
     few = ("--set", "n_chips=8", "--set", "prune=0,0.5,0.9")
-    for name, calibration, label in (("a", "cats-icd", "[% of the loss]"), ("b", "encoder", "[points]")):
-        said(dse("search", *ON, *few, "--calibration", calibration, "--out", name))
+    for name, calibration, label in (("a", "cats-icd", "[% of the loss]"), ("b", "decoder", "[points]")):
+        said(dse("search", *SERIES, *few, "--calibration", calibration, "--out", name))
         said(dse("plot", name, "--x", "accuracy_drop", "--y", "energy"))
         page = Path(name, "pareto-accuracy_drop-energy.html").read_text()
         assert f"accuracy drop {label}" in page

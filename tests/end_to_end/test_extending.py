@@ -52,7 +52,10 @@ def case(request: pytest.FixtureRequest) -> tuple[Workload, Platform]:
 
 
 def plans(name: str = NAME) -> Plans:
-    return Plans.of(Plan(strategy=name, n_chips=n, group_size=g) for n in CHIPS for g in (2, 4))
+    """Plans whose sums travel at 8 bit, as those of the example do."""
+    return Plans.of(
+        Plan(strategy=name, n_chips=n, group_size=g, partial_sum_bits=8) for n in CHIPS for g in (2, 4)
+    )
 
 
 @pytest.mark.parametrize("scope", ["model", "block", "attention", "mlp"])

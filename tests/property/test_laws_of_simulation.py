@@ -142,7 +142,7 @@ def test_relays_are_the_messages_whose_sender_has_added_to_its_sum() -> None:
 
 def simulated_synchronisation_s(tree: tuple[int, int]) -> tuple[float, float]:
     """Simulate a reduction, the root's work and a broadcast; with and without narrowing by leaders."""
-    narrow = head_wise.narrow(TINY, Plans.of([Plan(strategy="head_wise", n_chips=2)]))
+    narrow = head_wise.narrow(TINY, Plans.of([Plan(strategy="head_wise", n_chips=2, partial_sum_bits=8)]))
     adding, narrowing = (
         alone_s(TIMED, [operator]).item() for operator in (head_wise.accumulate(TINY), narrow)
     )
@@ -153,7 +153,9 @@ def simulated_synchronisation_s(tree: tuple[int, int]) -> tuple[float, float]:
 
 
 def test_both_synchronisations_of_a_block_take_as_long_as_their_simulation() -> None:
-    batch = Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=group) for n, group in TREES)
+    batch = Plans.of(
+        Plan(strategy="head_wise", n_chips=n, group_size=group, partial_sum_bits=8) for n, group in TREES
+    )
     costs = evaluate(TINY, TIMED, batch, Accounting(scope="block"))
     closed = costs.latency_by_cause_s["root"] + costs.latency_by_cause_s["link"]
     simulated, without = 2 * np.array([simulated_synchronisation_s(tree) for tree in TREES]).T

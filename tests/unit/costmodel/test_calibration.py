@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from costmodel import Plan, Plans, evaluate, load_workload
+from costmodel import Plan, Plans, Workload, evaluate, load_workload
 from costmodel.accuracy import POINTS, missing_weights, weights_of
 from costmodel.calibration import (
     WIDER,
@@ -29,13 +29,19 @@ from tests.conftest import Copy
 from tests.strategies import RADIO
 
 NONE = HalfWidth.model_construct(one_plan=0.0, more_plans=0.0, one_plan_loss=0.0, more_plans_loss=0.0)
-ENCODERS = ("encoder", "cats-ett", "cats-icd", "cats-london")
+CURVES = ("cats-ett", "cats-icd", "cats-london")
 FAMILIES = ("encoder", "decoder")
+ALL = (*CURVES, *FAMILIES)
 GRID = np.linspace(0, 1, 101)
 
 
 def calibration(name: str) -> Calibration:
     return calibration_of(load("calibration", name))
+
+
+def with_calibration(name: str) -> Workload:
+    """A small model of the family that the calibration is of."""
+    return load_workload("cats-vit" if name == "encoder" else "cats-timeseries", calibration=name)
 
 
 def law(scale: float, exponent: float) -> Law:
@@ -216,7 +222,9 @@ def test_the_built_in_published_curves_are_what_their_tables_give(dataset: str) 
     assert known.plans == len(measured.drop)
 
 
-@pytest.mark.parametrize(("model", "other"), [("cats-vit", "decoder"), ("tinyllama-42m", "cats-icd")])
+@pytest.mark.parametrize(
+    ("model", "other"), [("cats-vit", "decoder"), ("tinyllama-42m", "encoder"), ("cats-vit", "cats-icd")]
+)
 def test_a_calibration_of_another_family_is_refused(model: str, other: str) -> None:
     mine = load_workload(model).model.family_name
     with pytest.raises(ParameterError) as error:
@@ -228,7 +236,7 @@ def test_a_calibration_of_another_family_is_refused(model: str, other: str) -> N
 
 
 def test_every_built_in_calibration_is_tried_here() -> None:
-    assert set(built_in_names("calibration")) == {*ENCODERS, "decoder"}
+    assert set(built_in_names("calibration")) == {*CURVES, "encoder", "decoder"}
 
 
 @pytest.mark.parametrize(
@@ -250,7 +258,7 @@ def test_a_file_with_a_fault_is_refused_by_its_key(copy_of: Copy, old: str, new:
 
 def test_an_accuracy_above_a_hundred_per_cent_is_refused_and_a_loss_is_not(copy_of: Copy) -> None:
     base = ("base = { value = 0.1095", "base = { value = 109.5")
-    assert load_workload("cats-vit", calibration=copy_of("calibration/cats-icd", *base)).calibration
+    assert load_workload("cats-timeseries", calibration=copy_of("calibration/cats-icd", *base)).calibration
     data = load("calibration", "cats-icd").data
     for key, value in (("base", 109.5), ("metric", "accuracy")):
         data = data | {key: {**data[key], "value": value}}
@@ -269,10 +277,10 @@ def test_importance_that_was_fitted_along_goes_before_the_familys() -> None:
     assert weights_of(without) == weights_of(vit)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_drop_rises_with_every_ratio_and_is_nothing_without(name: str, point: str) -> None:
-    workload = load_workload("cats-vit", calibration=name)
+    workload = with_calibration(name)
     ratios = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]
     costs = evaluate(
         workload,
@@ -298,9 +306,9 @@ PRUNED = st.builds(
 
 
 @settings(max_examples=30)
-@given(name=st.sampled_from(ENCODERS), plans=st.lists(PRUNED, min_size=1, max_size=6))
+@given(name=st.sampled_from(ALL), plans=st.lists(PRUNED, min_size=1, max_size=6))
 def test_drops_of_plans_are_the_calibrations_and_each_is_its_own(name: str, plans: list[Plan]) -> None:
-    workload = load_workload("cats-vit", calibration=name)
+    workload = with_calibration(name)
     costs = evaluate(workload, RADIO, Plans.of(plans))
     drop = workload.calibration.drop(costs.missing_weights)
     np.testing.assert_array_equal(costs.accuracy_drop, drop.estimate)
@@ -313,9 +321,9 @@ def test_drops_of_plans_are_the_calibrations_and_each_is_its_own(name: str, plan
             assert getattr(alone, array)[0] == pytest.approx(getattr(costs, array)[i], rel=1e-12, abs=1e-15)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", ALL)
 def test_head_wise_plans_lose_nothing_for_sure(name: str) -> None:
-    workload = load_workload("cats-vit", calibration=name)
+    workload = with_calibration(name)
     plans = [Plan(strategy="head_wise", n_chips=n) for n in (1, 4, 16)]
     costs = evaluate(workload, RADIO, Plans.of([*plans, replace(plans[0], strategy="column_wise")]))
     for array in (costs.accuracy_drop, costs.accuracy_drop_low, costs.accuracy_drop_high):
@@ -324,15 +332,14 @@ def test_head_wise_plans_lose_nothing_for_sure(name: str) -> None:
 
 def test_a_calibration_changes_the_drop_and_nothing_else() -> None:
     plans = Plans.of([Plan(strategy="column_wise", n_chips=8, prune_qkv=0.5)])
-    one, other = (
-        evaluate(load_workload("cats-vit", calibration=name), RADIO, plans) for name in ENCODERS[:2]
-    )
+    one, other = (evaluate(with_calibration(name), RADIO, plans) for name in CURVES[:2])
     assert one.accuracy_drop[0] != other.accuracy_drop[0]
     assert (
         one.missing_weights
         == other.missing_weights
         == missing_weights(
-            load_workload("cats-vit"), {point: np.array(7 / 16 if point == "qkv" else 0) for point in POINTS}
+            load_workload("cats-timeseries"),
+            {point: np.array(7 / 16 if point == "qkv" else 0) for point in POINTS},
         )
     )
     assert one.latency_s == other.latency_s

@@ -10,7 +10,9 @@ from search_spaces import load_space
 from tests.strategies import KERNEL_SETS, changed, costed, per_plan
 
 TINY = load_workload("tinyllama-42m")
-ONE, EIGHT, SIXTEEN = (Plans.of([Plan(strategy="head_wise", n_chips=n)]) for n in (1, 8, 16))
+ONE, EIGHT, SIXTEEN = (
+    Plans.of([Plan(strategy="head_wise", n_chips=n, partial_sum_bits=8)]) for n in (1, 8, 16)
+)
 BLOCK = 3_145_728  # weights of a block
 CACHE = 2 * 128 * 512  # keys and values of its context
 HZ, L3_B_PER_S = 5e8, 2.96e8

@@ -118,7 +118,7 @@ def test_activation_peaks_of_a_root(
 def test_a_leader_keeps_no_residual_and_a_member_no_running_sum(
     tinyllama: Workload, siracusa: Platform
 ) -> None:
-    plans = Plans.of([Plan(strategy="head_wise", n_chips=8, group_size=4)])
+    plans = Plans.of([Plan(strategy="head_wise", n_chips=8, group_size=4, partial_sum_bits=8)])
     found = costed(tinyllama, siracusa, plans, Accounting(scope="block"))
     member = (1 + 1) * 512 + 2 * 64 + (2 * 64 + 128)
     assert found.counted.activation_peak_bytes[:, 0, 0].tolist() == [
@@ -177,7 +177,9 @@ def test_an_untied_embedding_is_a_matrix_of_its_own(tinyllama: Workload) -> None
         ({"n_chips": 1}, "alone"),
         ({"n_chips": 2, "group_size": 2}, "groups of 2"),
         ({"n_chips": 8, "group_size": 8}, "flat"),
-        ({"n_chips": 8, "group_size": 4, "partial_sum_bits": 16}, "groups of 4, 16 bit sums"),
+        ({"n_chips": 8, "group_size": 4, "partial_sum_bits": 8}, "groups of 4, 8 bit sums"),
+        ({"n_chips": 8, "group_size": 4, "weight_bits": 6}, "groups of 4, 6 bit weights"),
+        ({"n_chips": 1, "weight_bits": 4}, "alone, 4 bit weights"),
     ],
 )
 def test_a_plan_is_spoken_of_by_its_tree(plan: dict[str, int], words: str) -> None:

@@ -24,7 +24,7 @@ EVERY = [
         ({"n_chips": 65}, "n_chips 65 must be 1 to 64"),
         ({"n_chips": 8, "group_size": 1}, "group_size 1 must be 2 to 64"),
         ({"n_chips": 8, "group_size": 65}, "group_size 65 must be 2 to 64"),
-        ({"n_chips": 8, "partial_sum_bits": 12}, "partial_sum_bits 12 must be one of (8, 16, 32)"),
+        ({"n_chips": 8, "partial_sum_bits": 12}, "partial_sum_bits 12 must be one of 8, 16, 32"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(decisions: dict[str, int], said: str) -> None:

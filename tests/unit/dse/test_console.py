@@ -91,10 +91,10 @@ def test_rows_say_chips_and_plan(found: SearchResult) -> None:
     ("n_chips", "group_size", "bits", "said"),
     [
         (1, 4, 32, "1 chip, head_wise, alone"),
-        (2, 64, 8, "2 chips, head_wise, groups of 2"),
-        (24, 2, 8, "24 chips, head_wise, groups of 2"),
-        (24, 24, 8, "24 chips, head_wise, flat"),
-        (24, 4, 16, "24 chips, head_wise, groups of 4, 16 bit sums"),
+        (2, 64, 16, "2 chips, head_wise, groups of 2"),
+        (24, 2, 16, "24 chips, head_wise, groups of 2"),
+        (24, 24, 16, "24 chips, head_wise, flat"),
+        (24, 4, 8, "24 chips, head_wise, groups of 4, 8 bit sums"),
     ],
 )
 def test_plan_is_told_in_words(

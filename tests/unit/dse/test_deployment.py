@@ -170,7 +170,7 @@ def test_messages_are_those_the_costs_count(model: str, accounting: Accounting) 
 
 
 def test_schedule_names_what_happens_how_often(tinyllama: Workload, siracusa: Platform) -> None:
-    eight = Plan(strategy="head_wise", n_chips=8)
+    eight = Plan(strategy="head_wise", n_chips=8, partial_sum_bits=8)
     found = deployment(tinyllama, siracusa, eight, Accounting()).synchronisations
     steps = [(s.name, s.times) for s in found]
     assert steps == [("embedding", 1), ("attention", 8), ("mlp", 8), ("head", 1)]
@@ -203,7 +203,7 @@ def test_plan_is_written_in_its_canonical_form(tinyllama: Workload, siracusa: Pl
     assert document.decisions.values == {
         "n_chips": 5,
         "group_size": 5,
-        "partial_sum_bits": 8,
+        "partial_sum_bits": 16,
         "weight_bits": 8,
     }
     assert document == deployment(

@@ -93,7 +93,7 @@ def test_consecutive_choices_are_a_range(
     assert distributions(space.with_choices("n_chips", choices)) == {
         "n_chips": expected,
         "group_size": CategoricalDistribution((2, 3, 4, 6, 8, 16, 64)),
-        "partial_sum_bits": IntDistribution(8, 8),
+        "partial_sum_bits": IntDistribution(16, 16),
     }
 
 

@@ -20,6 +20,7 @@ def pruned(n: int, *ratios: float) -> Plan:
         strategy="column_wise",
         n_chips=n,
         group_size=2,
+        partial_sum_bits=8,
         weight_bits=8,
         message_bits=8,
         **{f"prune_{point}": p for point, p in zip(POINTS, each, strict=True)},

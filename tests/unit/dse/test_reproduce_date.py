@@ -51,7 +51,7 @@ def test_numbers_are_those_of_the_cost_model(table: pd.DataFrame) -> None:
     costs = evaluate(
         load_workload("tinyllama-42m-64h", "prompt"),
         load_platform("siracusa-mipi", "date2025"),
-        Plans.of([Plan(strategy="head_wise", n_chips=32, group_size=4)]),
+        Plans.of([Plan(strategy="head_wise", n_chips=32, group_size=4, partial_sum_bits=8)]),
         Accounting(scope="block", prefetch="hidden"),
     )
     match = (
