@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from costmodel.evaluate import Accounting, evaluate
+from costmodel.accounting import Accounting
+from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform, load_platform
 from costmodel.plan import Plan, Plans
 from costmodel.workload import load_workload

@@ -9,8 +9,9 @@
 True
 """
 
+from costmodel.accounting import Accounting
 from costmodel.costs import Costs, Violation
-from costmodel.evaluate import Accounting, evaluate
+from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform, load_platform
 from costmodel.plan import Plan, Plans
 from costmodel.workload import Workload, load_workload

@@ -1,16 +1,22 @@
-"""What a plan's pruning may cost in accuracy, before anybody has trained it: U, the weights that are missing.
+"""What plans do to accuracy: weights missing, elements narrowed, messages lost.
 
-U ranks plans of one model; what it costs in points takes the user's own measurements.
+U, the weights that are missing, ranks plans of one model before anybody has trained them; what it all
+costs in points is for the calibration to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from costmodel.calibration import WHOLE, Calibration
+from costmodel.drops import Drop
+from costmodel.errors import PlanError
 from costmodel.importance import BySize
+from costmodel.message_loss import LossFitted
 from costmodel.workload import Model, Workload
 
 POINTS = ("qkv", "o", "ffn_in", "ffn_out")  # gather points
@@ -59,3 +65,65 @@ def missing_weights(workload: Workload, missing: Mapping[str, Any]) -> Any:
     if not missing:
         return 0.0
     return weighted_mean(weights_of(workload), workload.importance.exponent, missing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """What plans do to a model's accuracy; arrays by plan.
+
+    Attributes
+    ----------
+    missing : float
+        U, the weights that no chip stores.
+    weight_bits, message_bits : int
+        Widths below a byte; a byte where they are not.
+    message_loss, message_dropout : float
+        Messages that are lost for good, and those that were left out in training.
+    """
+
+    missing: Any
+    weight_bits: Any = WHOLE
+    message_bits: Any = WHOLE
+    message_loss: Any = 0.0
+    message_dropout: Any = 0.0
+
+    def within(self, known: Calibration) -> Any:
+        """Whether U and rates of messages are among those that a calibration measured."""
+        inside = known.within(self.missing)
+        if known.message_loss is not None:
+            inside = inside & known.message_loss.within(self.message_loss, self.message_dropout)
+        return inside
+
+    def drop(self, known: Calibration) -> Drop:
+        """Add up what is lost.
+
+        Raises
+        ------
+        PlanError
+            The calibration does not say what narrow elements lose, or lost messages.
+        """
+        total = known.drop(self.missing)
+        if known.narrow is not None:
+            for lost in known.narrow.drops(self.weight_bits, self.message_bits):
+                total = total.plus(lost)
+        elif np.any(np.minimum(self.weight_bits, self.message_bits) < WHOLE):
+            raise PlanError(
+                f"the calibration does not say what weights or messages below {WHOLE} bit lose, "
+                f"nor partial sums of {WHOLE} bit: {known.description}",
+                "take wider ones, or a calibration with a table 'narrow'",
+            )
+        if not np.any(self.message_loss) and not np.any(self.message_dropout):
+            return total
+        return total.plus(self._lost_messages(known))
+
+    def _lost_messages(self, known: Calibration) -> Drop:
+        measured = known.message_loss
+        if measured is None or (measured.most_dropout == 0 and np.any(self.message_dropout)):
+            what = "lost messages" if measured is None else "training with message dropout"
+            raise PlanError(
+                f"the calibration does not say what {what} cost in accuracy: {known.description}",
+                "measure it (dse calibrate --template), or set retransmission=1 and message_dropout=0",
+            )
+        if isinstance(measured, LossFitted):
+            return measured.interval(self.message_loss, self.message_dropout, of_loss=known.metric == "loss")
+        return measured.drop(self.message_loss, self.message_dropout)

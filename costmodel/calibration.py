@@ -7,14 +7,14 @@ expected to lie.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from costmodel.errors import PlanError
+from costmodel.drops import Drop
+from costmodel.message_loss import LossFitted, LossOfTasks
 from costmodel.parameters import Record, choice, count, fraction, real, validate_form
 
 FILE = ConfigDict(frozen=True, extra="forbid")
@@ -27,17 +27,6 @@ LEAST_EXPONENT = 0.5
 WHOLE = 8  # bits of an element, from which on accuracy loses nothing
 WIDER = 1.5  # judgement: how much an interval widens beyond the shares that were measured
 ROUNDED = 1e-5  # of a share, what files lose of it that carry six digits of U and of importance
-
-Array = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drop:
-    """Accuracy lost, (...), with the interval that holds the true value nine times of ten."""
-
-    estimate: Array
-    low: Array
-    high: Array
 
 
 def power_law(scale: Any, exponent: Any, missing: Any) -> Any:
@@ -108,22 +97,13 @@ class Narrow(BaseModel):
                 raise ValueError(f"{what}_4 must lose at least as much as {what}_6")
         return self
 
-    def added(self, drop: Drop, weight_bits: Any, message_bits: Any) -> Drop:
-        """Add what narrow elements lose to another drop; deviations add as independent ones do."""
-        below, above = (drop.estimate - drop.low) ** 2, (drop.high - drop.estimate) ** 2
-        estimate = drop.estimate
+    def drops(self, weight_bits: Any, message_bits: Any) -> Iterator[Drop]:
+        """Give what weights lose, and messages, of each width."""
         for what, bits in (("weights", weight_bits), ("messages", message_bits)):
             for width in (6, 4):
                 lost: Narrowed = getattr(self, f"{what}_{width}")
                 here = np.asarray(bits) == width
-                estimate = estimate + lost.drop * here
-                below, above = below + lost.drop**2 * here, above + (lost.high - lost.drop) ** 2 * here
-        narrow = np.minimum(weight_bits, message_bits) < WHOLE
-        return Drop(
-            estimate=estimate,
-            low=np.where(narrow, estimate - np.sqrt(below), drop.low),
-            high=np.where(narrow, estimate + np.sqrt(above), drop.high),
-        )
+                yield Drop(estimate=lost.drop * here, low=0.0 * here, high=lost.high * here)
 
 
 class Tasks(BaseModel):
@@ -143,6 +123,8 @@ class Tasks(BaseModel):
         What a calibration of this family is known to no better than.
     narrow : Narrow
         What narrow weights and messages lose.
+    message_loss : LossOfTasks
+        What lost messages cost.
     """
 
     model_config = FILE
@@ -155,6 +137,7 @@ class Tasks(BaseModel):
     quantile: Annotated[float, real(1, 13)]
     half_width: HalfWidth
     narrow: Narrow
+    message_loss: LossOfTasks
 
     @property
     def metric(self) -> Metric:
@@ -221,6 +204,8 @@ class Fitted(BaseModel):
         Importance that was fitted along; that of the family where there is none.
     narrow : Narrow, optional
         What narrow weights and messages lose; without it, nobody knows.
+    message_loss : LossFitted or LossOfTasks, optional
+        What lost messages cost: as measured on this model or, in points, on others.
     """
 
     model_config = FILE
@@ -237,11 +222,14 @@ class Fitted(BaseModel):
     plans: Annotated[int, count()]
     importance: Weights | None = None
     narrow: Narrow | None = None
+    message_loss: LossFitted | LossOfTasks | None = Field(default=None, discriminator="form")
 
     @model_validator(mode="after")
     def _of_a_hundred(self) -> Fitted:
         if self.metric == "accuracy" and self.base > MOST_POINTS:
             raise ValueError(f"base {self.base} of metric accuracy must be at most {MOST_POINTS:g} per cent")
+        if self.metric == "loss" and isinstance(self.message_loss, LossOfTasks):
+            raise ValueError("message_loss of form 'tasks' is in points of accuracy, metric is a loss")
         return self
 
     @property
@@ -261,26 +249,6 @@ class Fitted(BaseModel):
 
 
 Calibration = Tasks | Fitted
-
-
-def total_drop(known: Calibration, missing: Any, weight_bits: Any, message_bits: Any) -> Drop:
-    """Give what plans lose by missing weights and by narrow ones.
-
-    Raises
-    ------
-    PlanError
-        Weights or messages are narrow, and the calibration does not say what that loses.
-    """
-    pruned = known.drop(missing)
-    if known.narrow is not None:
-        return known.narrow.added(pruned, weight_bits, message_bits)
-    if np.any(np.minimum(weight_bits, message_bits) < WHOLE):
-        raise PlanError(
-            f"the calibration does not say what weights or messages below {WHOLE} bit lose, "
-            f"nor partial sums of {WHOLE} bit: {known.description}",
-            "take wider ones, or a calibration with a table 'narrow'",
-        )
-    return pruned
 
 
 FORMS: dict[str, type[Tasks] | type[Fitted]] = {"tasks": Tasks, "fitted": Fitted}

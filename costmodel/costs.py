@@ -72,11 +72,13 @@ class Costs:
     l2_footprint_bytes, l3_footprint_bytes, flash_footprint_bytes : array
         Of the fullest chip.
     link_bound_s : array
-        Time for messages that is never exceeded; what latency counts is what is expected.
+        Time for messages that no round exceeds; what latency counts is what is expected.
     missing_weights : array
         U, the share of the weights that no chip stores, weighed by importance.
     accuracy_drop, accuracy_drop_low, accuracy_drop_high : array
         Accuracy lost, in the unit of the workload's calibration, and the ends of its 90 % interval.
+    accuracy_within : array of bool
+        Whether the calibration measured as much of all that a plan does.
     regime : array of int
         Worst `Regime` of any chip.
     on_chip_s : array
@@ -105,6 +107,7 @@ class Costs:
     accuracy_drop: Array
     accuracy_drop_low: Array
     accuracy_drop_high: Array
+    accuracy_within: NDArray[np.bool_]
     regime: NDArray[np.int64]
     on_chip_s: Array
     prefetch_s: Array

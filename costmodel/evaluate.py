@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodel import compute
-from costmodel.accuracy import missing_weights
-from costmodel.calibration import total_drop
+from costmodel.accounting import Accounting
+from costmodel.accuracy import Damage, missing_weights
 from costmodel.collectives import Messages, collective
 from costmodel.costs import LATENCY_CAUSES, Costs, Demand
-from costmodel.errors import PlanError, UsageError, cut, nearest
+from costmodel.errors import PlanError
 from costmodel.hardware import Platform
 from costmodel.memory import Placement, Regime, place
 from costmodel.plan import Plan, Plans
@@ -24,55 +24,8 @@ from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload
 
 Array = NDArray[np.floating[Any]]
-Scope = Literal["model", "block", "attention", "mlp"]
-Prefetch = Literal["steady", "hidden"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
-PREFETCHES: tuple[Prefetch, ...] = get_args(Prefetch)
 AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower, and take more memory
 OF_CHIPS = (0, 1)  # axes of roles and classes, where what a chip has in memory is counted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accounting:
-    """What is counted.
-
-    Attributes
-    ----------
-    scope : {"model", "block", "attention", "mlp"}
-        All blocks with embedding and LM head; one block in the middle of the model; or half a block
-        by itself, with no other half in memory.
-    prefetch : {"steady", "hidden"}
-        Steady: inference after inference; a load longer than the work it hides behind keeps the
-        chips waiting. Hidden: L3 traffic that can run beside a block (loads for the next one, new
-        keys and values) costs no time, as the DATE 2025 paper counts.
-    head : bool
-        Whether embedding and LM head count, in scope "model".
-    """
-
-    scope: Scope = "model"
-    prefetch: Prefetch = "steady"
-    head: bool = True
-
-    def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("scope", self.scope, SCOPES),
-            ("prefetch", self.prefetch, PREFETCHES),
-        ):
-            if value not in allowed:
-                raise UsageError(f"{name} {cut(value)} is not known; {nearest(str(value), allowed)}")
-
-    def counts_head(self, workload: Workload) -> bool:
-        """Whether embedding and LM head count, of a workload that may have none."""
-        return self.scope == "model" and self.head and workload.model.vocabulary > 0
-
-    @property
-    def halves(self) -> tuple[str, ...]:
-        """Parts of a block that count."""
-        return HALVES if self.scope in ("model", "block") else (self.scope,)
-
-    def blocks(self, workload: Workload) -> int:
-        """Number of blocks that count."""
-        return workload.model.layers if self.scope == "model" else 1
 
 
 def l3_wait_s(
@@ -214,6 +167,19 @@ class Costing:
     costs: Costs
 
 
+def damage_of(workload: Workload, program: Program, counted: Counted, accounting: Accounting) -> Damage:
+    """Say what plans do to accuracy."""
+    missing = {point: share for part in counted.halves for point, share in part.missing.items()}
+    n = program.n_chips
+    return Damage(
+        missing=missing_weights(workload, missing) + np.zeros(n.shape),
+        weight_bits=program.weight_bits,
+        message_bits=program.message_bits,
+        message_loss=np.where((n > 1) & ~np.asarray(program.resent), accounting.message_loss, 0.0),
+        message_dropout=program.message_dropout,
+    )
+
+
 def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Costing:
     """Cost canonical plans of one strategy, and keep what the costs are made of."""
     (strategy,) = plans.names
@@ -223,8 +189,10 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     n_blocks = accounting.blocks(workload)
     counted = Counted.of(workload, program, accounting)
 
-    block = stage(platform, program, [step for part in counted.halves for step in part.steps])
-    head = stage(platform, program, [step for part in counted.around for step in part.steps])
+    block, head = (
+        stage(platform, program, [s for part in parts for s in part.steps], accounting.message_loss)
+        for parts in (counted.halves, counted.around)
+    )
     total = block.plus(head, times=n_blocks)
 
     there = n > 1
@@ -259,9 +227,8 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     }
     for name, limit in platform.link.limits.items():
         demands[name] = Demand(asked=total.demands[name], limit=limit, unit=name)
-    missing = {point: share for part in counted.halves for point, share in part.missing.items()}
-    lacking = missing_weights(workload, missing) + np.zeros(n.shape)
-    drop = total_drop(workload.calibration, lacking, program.weight_bits, program.message_bits)
+    damage = damage_of(workload, program, counted, accounting)
+    drop = damage.drop(workload.calibration)
     costs = Costs(
         latency_by_cause_s=latency,
         energy_by_cause_j=energy,
@@ -277,10 +244,11 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         l3_footprint_bytes=np.max(placement.l3, axis=OF_CHIPS),
         flash_footprint_bytes=np.max(placement.flash, axis=OF_CHIPS),
         link_bound_s=total.link_bound_s,
-        missing_weights=lacking,
+        missing_weights=damage.missing,
         accuracy_drop=drop.estimate,
         accuracy_drop_low=drop.low,
         accuracy_drop_high=drop.high,
+        accuracy_within=damage.within(workload.calibration),
         regime=np.max(placement.regime, axis=OF_CHIPS),
         on_chip_s=block.on_chip_s,
         prefetch_s=np.max(placement.block_prefetched + placement.block_stored, axis=OF_CHIPS) / bandwidth,

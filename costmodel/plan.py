@@ -159,6 +159,10 @@ class Plan:
     prune_qkv, prune_o, prune_ffn_in, prune_ffn_out : float
         Share of its columns that a chip does not send, before Q, K and V, before O, before the FFN's
         first and its last matrix; whole thousandths, 0 to 1.
+    retransmission : {0, 1}
+        Whether messages that are lost are sent again until all chips have them.
+    message_dropout : float
+        Share of the messages that were left out at random when the model was trained; 0 to 0.5.
     weight_bits, message_bits : {4, 6, 8, 16, 32}
         Width of weights, and of activations that are gathered: the model's own where that is narrower.
     """
@@ -193,6 +197,24 @@ class Plan:
     prune_o: float = _ratio("prune_o", "O")
     prune_ffn_in: float = _ratio("prune_ffn_in", "the FFN's first matrices")
     prune_ffn_out: float = _ratio("prune_ffn_out", "the FFN's last matrix")
+    retransmission: int = _decision(
+        "retransmission",
+        description="whether lost messages of gathers are sent again until all have them (1) or not (0)",
+        low=0,
+        high=1,
+        only=(0, 1),
+        neutral=0,
+        default=0,
+    )
+    message_dropout: float = _decision(
+        "message_dropout",
+        description="share of the messages that were left out at random in training",
+        low=0.0,
+        high=0.5,
+        step=0.001,
+        neutral=0.0,
+        default=0.0,
+    )
     weight_bits: int = _width("weight_bits", "weights", of_one_chip=True)
     message_bits: int = _width("message_bits", "activations that are gathered")
 
@@ -309,19 +331,6 @@ class Plans:
                 for name, column in self.values.items()
             },
         )
-
-    def keys(self, order: Sequence[str]) -> Ints:
-        """Give each plan one number, equal for equal plans and rising with decisions in their order.
-
-        Parameters
-        ----------
-        order : sequence of str
-            Names of strategies; plans of the first come first.
-        """
-        key = np.array([order.index(name) for name in self.names], dtype=np.int64)[self.strategy]
-        for name, decision in DECISIONS.items():
-            key = key * decision.codes + decision.code(self[name])
-        return key
 
 
 # Names that stand for several decisions at once.

@@ -113,6 +113,10 @@ class Program:
     weight_bits, message_bits : int or (n,) array
         How well weights, and what chips send, are known: a byte, or less where a plan narrows them below
         that and below the model's own.
+    resent : bool or (n,) array
+        Whether what is lost is sent again until it arrives.
+    message_dropout : float or (n,) array
+        Share of the messages that were left out in training.
 
     Raises
     ------
@@ -126,6 +130,8 @@ class Program:
     parts: tuple[Part, ...]
     weight_bits: int | NDArray[np.int64] = 8
     message_bits: int | NDArray[np.int64] = 8
+    resent: bool | NDArray[np.bool_] = True
+    message_dropout: float | NDArray[np.floating[Any]] = 0.0
 
     def __post_init__(self) -> None:
         names = tuple(part.name for part in self.parts)

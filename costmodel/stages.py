@@ -31,7 +31,8 @@ class Stage:
     root_busy_s
         Time that the root, and leaders that add up partial sums, are busy; of all chips together.
     link_bound_s
-        Time for messages that is never exceeded; more than `link_s` where rounds may stop early.
+        Time for messages that is not exceeded, of as many rounds as are expected; more than `link_s` where
+        rounds may stop early.
     traffic : Traffic
         What is sent.
     buffer_bytes
@@ -72,8 +73,11 @@ class Stage:
         )
 
 
-def stage(platform: Platform, program: Program, steps: Iterable[Step]) -> Stage:
-    """Cost steps in a row; of each, the work, then root, merges and forwards, and the legs."""
+def stage(platform: Platform, program: Program, steps: Iterable[Step], message_loss: float = 0.0) -> Stage:
+    """Cost steps in a row; of each, the work, then root, merges and forwards, and the legs.
+
+    Legs of plans that send lost messages again take as many times as long as it takes on average.
+    """
     medium = platform.link
     classes: Any = np.zeros(program.chips.shape)
     zero: Any = np.zeros(program.chips.shape[1:])
@@ -99,9 +103,12 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step]) -> Stage:
         root_busy_s = root_busy_s + alone
         root_busy_s = root_busy_s + delivery.merges * adding + delivery.forwards * narrowing
         for leg in delivery.legs:
-            link_s = link_s + leg.seconds
-            link_bound_s = link_bound_s + leg.bound_s
-            traffic = traffic.plus(leg.traffic)
+            times: Any = 1
+            if message_loss:
+                times = np.where(program.resent, medium.sends(message_loss, leg.receptions), 1.0)
+            link_s = link_s + times * leg.seconds
+            link_bound_s = link_bound_s + times * leg.bound_s
+            traffic = traffic.plus(leg.traffic.times(times))
         buffer_bytes = np.maximum(buffer_bytes, delivery.buffer_bytes)
         demands |= {name: np.maximum(demands[name], most) for name, most in delivery.demands.items()}
     return Stage(

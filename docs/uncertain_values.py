@@ -30,7 +30,8 @@ from worked_numbers import (
 )
 
 from costmodel import Platform, load_workload
-from costmodel.calibration import WHOLE, calibration_of, total_drop
+from costmodel.accuracy import Damage
+from costmodel.calibration import WHOLE, calibration_of
 from costmodel.hardware import platform_of
 from costmodel.importance import importance_of
 from costmodel.parameters import KINDS, Record, Sourced, built_in_names, load
@@ -42,6 +43,7 @@ NOT_CERTAIN = ("assumed", "fitted")
 PACKING = (
     "packing."  # how such keys begin: of plans with widths below a byte, which have a table of their own
 )
+MESSAGES, LOSS_AT = "message_loss.", 0.1  # what lost messages cost, and the rate that it is shown at
 NARROW = "narrow."  # of a calibration: what narrow weights and messages lose
 OTHER_WORD = {"half": "full", "full": "half"}  # what else a value that is a word could be
 # Reserves change no cost, only what fits: their effect is shown for all of them at once.
@@ -305,12 +307,14 @@ def calibration_tables() -> str:
                 ),
             ]
             for key, entry in uncertain(record)
-            if not key.startswith(NARROW)
+            if not key.startswith((NARROW, MESSAGES))
         ]
         sections.append(section(record, now, rows, ""))
         narrow = [(key, entry) for key, entry in uncertain(record) if key.startswith(NARROW)]
         if narrow:
             sections.append(narrow_table(record, narrow))
+        lost = [(key, entry) for key, entry in uncertain(record) if key.startswith(MESSAGES)]
+        sections.append(message_loss_table(record, lost, unit))
     return "\n".join(sections)
 
 
@@ -321,7 +325,7 @@ def narrow_table(record: Record, entries: list[tuple[str, Sourced]]) -> str:
         _, name, _ = key.split(".")
         what, bits = name.split("_")
         widths = (int(bits), WHOLE) if what == "weights" else (WHOLE, int(bits))
-        drop = total_drop(calibration_of(found), 0.0, *widths)
+        drop = Damage(missing=0.0, weight_bits=widths[0], message_bits=widths[1]).drop(calibration_of(found))
         return f"{float(drop.estimate):.1f} ({float(drop.low):.1f} to {float(drop.high):.1f})"
 
     rows = [
@@ -335,6 +339,35 @@ def narrow_table(record: Record, entries: list[tuple[str, Sourced]]) -> str:
     ]
     header = ["key", "value", "low .. high", "status", "drop of such widths, points", "with the ends"]
     return f"Of narrow weights and messages, with nothing pruned:\n\n{table(header, rows)}"
+
+
+def message_loss_table(record: Record, entries: list[tuple[str, Sourced]], unit: str) -> str:
+    """List what a calibration says of lost messages, with the drop at some rates."""
+
+    def drops(found: Record, dropout: float) -> str:
+        known = calibration_of(found)
+        drop = Damage(missing=0.0, message_loss=LOSS_AT, message_dropout=dropout).drop(known)
+        scale = 1.0 if known.metric == "accuracy" else 100.0
+        low, value, high = (float(x) * scale for x in (drop.low, drop.estimate, drop.high))
+        return f"{value:.1f} ({low:.1f} to {high:.1f})"
+
+    rows = [
+        [
+            f"`{key}`",
+            *shown(entry),
+            *(
+                " .. ".join(drops(record_with(record, key, end), dropout) for end in ends(entry))
+                for dropout in (0.0, LOSS_AT)
+            ),
+        ]
+        for key, entry in entries
+    ]
+    now = [
+        f"{words}: {drops(record, dropout)} {unit}"
+        for words, dropout in (("without message dropout", 0.0), ("trained with as much", LOSS_AT))
+    ]
+    header = ["key", "value", "low .. high", "status", *now]
+    return f"Of lost messages, {LOSS_AT:.0%} of them:\n\n{table(header, rows)}"
 
 
 def model_table() -> str:

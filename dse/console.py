@@ -83,12 +83,15 @@ def search_report(
     """What a search found, what to do with it, and where the files are."""
     job, certificate = result.job, result.certificate
     scope = scope_words(job.accounting.scope, head=job.accounting.head)
+    share = job.accounting.message_loss
+    lost = f", {100 * share:.3g} % of messages lost" if share else ""
     lines: list[RenderableType] = [
         Text(f"{title(job)}", style="bold"),
         (
             f"{scope}, {request_words(job.workload.request, job.workload.n_tokens)}, "
             f"{f'prefetch accounting {job.accounting.prefetch}, ' if job.platform.mcu.l3 else ''}"
             f"kernel set {job.platform.kernels_name}, space {job.space.name}"
+            f"{lost}"
         ),
         "objectives: "
         + ", ".join(f"{o.title} ({'most' if o.maximise else 'least'})" for o in job.objectives)
@@ -114,10 +117,10 @@ def search_report(
             lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
         shares = {c: float(result.costs.latency_by_cause_s[c][recommended]) for c in LATENCY_CAUSES}
         lines += ["", Text(recommendation(result), style="bold green"), limit_line(shares)]
-        share = job.platform.kernels.time_uncertainty
-        if share is not None:
-            lines.append(f"Times carry about {share:.0%}; ratios of plans less.")
-        lines += accuracy_lines(job, lossy=bool(np.any(front["accuracy_drop_high"] > 0)))
+        carried = job.platform.kernels.time_uncertainty
+        if carried is not None:
+            lines.append(f"Times carry about {carried:.0%}; ratios of plans less.")
+        lines += accuracy_lines(job, front)
         lines.append(
             Text("Knee: the plan of the front nearest to the best of every objective at once.", style="dim")
         )
@@ -158,14 +161,21 @@ def infeasible_lines(result: SearchResult) -> list[RenderableType]:
     ]
 
 
-def accuracy_lines(job: Job, *, lossy: bool) -> list[str]:
-    """Say what stands behind accuracy, where a plan leaves anything out."""
-    if not lossy:
+def accuracy_lines(job: Job, front: pd.DataFrame) -> list[str]:
+    """Say what stands behind accuracy, where a plan may lose any."""
+    if not np.any(front["accuracy_drop_high"] > 0):
         return []
     workload = job.workload
     if workload.calibrated_by is not None:
-        known = workload.calibration
-        return [f"Accuracy by calibration {workload.calibrated_by}: {known.description}."]
+        beyond = int(np.sum(~front["accuracy_within"]))
+        wider = (
+            f" {beyond} of the front's plans are beyond what it measured, their intervals wider."
+            if beyond
+            else ""
+        )
+        return [
+            f"Accuracy by calibration {workload.calibrated_by}: {workload.calibration.description}.{wider}"
+        ]
     bounds = [c.text for c in job.constraints if c.objective.name == "accuracy_drop"]
     return [
         UNCALIBRATED,

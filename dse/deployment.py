@@ -10,10 +10,11 @@ from typing import Any, get_args
 import numpy as np
 
 from costmodel import shards
+from costmodel.accounting import Accounting
 from costmodel.calibration import UNITS
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.errors import DseError, ParameterError, cut
-from costmodel.evaluate import Accounting, Inspection, code_bytes, inspect
+from costmodel.evaluate import Inspection, code_bytes, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.hardware import Platform, platform_of
 from costmodel.memory import Regime
@@ -87,7 +88,7 @@ def _accuracy_drop(workload: Workload, costs: Costs, index: int) -> AccuracyDrop
         low=float(costs.accuracy_drop_low[index]),
         high=float(costs.accuracy_drop_high[index]),
         calibration=workload.calibrated_by,
-        within=bool(known.within(costs.missing_weights[index])),
+        within=bool(costs.accuracy_within[index]),
     )
 
 
@@ -150,7 +151,10 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             usable_bytes=usable_bytes(platform, plan),
         ),
         accounting=AccountingChoice(
-            scope=accounting.scope, prefetch=accounting.prefetch, head=accounting.head
+            scope=accounting.scope,
+            prefetch=accounting.prefetch,
+            head=accounting.head,
+            message_loss=accounting.message_loss,
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
         scales={what: f"static, {scale}" for what, scale in strategy_named(plan.strategy).scales.items()},

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from costmodel.evaluate import Prefetch, Scope
+from costmodel.accounting import Prefetch, Scope
 from costmodel.parameters import Kind, PlainNumber
 from costmodel.workload import RequestKind
 
@@ -224,6 +224,7 @@ class AccountingChoice(BaseModel):
     scope: Scope
     prefetch: Prefetch
     head: bool
+    message_loss: float
 
 
 class Decisions(BaseModel):

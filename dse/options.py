@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from costmodel.evaluate import Accounting
+    from costmodel.accounting import Accounting
     from costmodel.plan import Plan
 
 MAX_CHOICES = 10_000
@@ -52,26 +52,53 @@ PrefetchOption = Annotated[
 HeadOption = Annotated[
     bool | None, typer.Option("--head/--no-head", help="Count embedding and LM head. [default: --head]")
 ]
+
+
+def share(text: str | float) -> float:
+    """Read a share of an option, as 0.05 or 5%."""
+    try:
+        per = 100 if str(text).endswith("%") else 1
+        return float(str(text).removesuffix("%")) / per
+    except ValueError:
+        raise typer.BadParameter(f"{str(text)[:60]!r} is no share; write 0.05 or 5%") from None
+
+
+MessageLossOption = Annotated[
+    float | None,
+    typer.Option(
+        "--message-loss",
+        help="Share of messages that a chip does not get, as 0.05 or 5%. [default: 0]",
+        parser=share,
+        metavar="SHARE",
+    ),
+]
 CalibrationOption = Annotated[
     str | None,
     typer.Option(
-        "--calibration", help="What pruning costs in accuracy, by name or TOML path. [default: other tasks]"
+        "--calibration", help="What plans cost in accuracy, by name or TOML path. [default: other tasks]"
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunArgument = Annotated[Path, typer.Argument(help="Folder of a finished run.")]
 
 
-def accounting_of(scope: str | None, prefetch: str | None, head: bool | None) -> Accounting:
+def accounting_of(
+    scope: str | None, prefetch: str | None, head: bool | None, message_loss: float | None
+) -> Accounting:
     """Read the accounting options; those not given have their defaults."""
+    from costmodel.accounting import Accounting
     from costmodel.errors import UsageError
-    from costmodel.evaluate import Accounting
 
-    given: dict[str, Any] = {"scope": scope, "prefetch": prefetch, "head": head}
+    given: dict[str, Any] = {
+        "scope": scope,
+        "prefetch": prefetch,
+        "head": head,
+        "message_loss": message_loss,
+    }
     try:
         return Accounting(**{name: value for name, value in given.items() if value is not None})
     except UsageError as error:
-        raise UsageError(f"--{error.message}") from None
+        raise UsageError(f"--{error.message.replace('message_loss', 'message-loss')}") from None
 
 
 def choices_of(text: str) -> list[int | float]:

@@ -74,6 +74,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
             f"{f', L3 traffic {size(c.l3_bytes)}' if off_chip else ''}"
         ),
         *round_lines(document),
+        *message_loss_lines(document),
         *drop_lines(document),
         *memory_lines(document),
         limit_line(c.latency_by_cause_s),
@@ -96,6 +97,25 @@ def interval_lines(predicted: PredictedCosts) -> list[str]:
     low, high = predicted.latency_interval_s
     share = high / predicted.latency_s - 1
     return [f"times carry about {share:.0%}: {seconds(low)} to {seconds(high)} in all; ratios of plans less"]
+
+
+def message_loss_lines(document: Deployment) -> list[str]:
+    """Say what becomes of messages that are lost, or that none is taken to be lost."""
+    c, lost = document.costs, document.accounting.message_loss
+    planned = sum(sync.times * len(leg.messages) for sync in document.synchronisations for leg in sync.legs)
+    if not planned:
+        return []
+    if not lost:
+        (link,) = (one for one in document.inputs if one.kind == "link")
+        stated = link.data.get("loss", {}).get("value")
+        if "retransmission" not in document.decisions.values or not stated:
+            return []
+        words = f"no message is taken to be lost; link {link.name} states {stated:g}"
+        return [f"{words}: --message-loss {stated:g} counts it"]
+    share = f"{100 * lost:.3g} % of messages do not arrive"
+    if c.link_messages > planned:
+        return [f"{share} and are sent again: {c.link_messages / planned:.2f} times as many are sent"]
+    return [f"{share} and are not sent again: accuracy pays for it"]
 
 
 def round_lines(document: Deployment) -> list[RenderableType]:
@@ -150,7 +170,7 @@ def drop_lines(document: Deployment) -> list[str]:
     words = f"missing weights U = {c.missing_weights:.3f}; accuracy drop, 90 %: {interval} {shown.shown_unit}"
     if drop.calibration is None:
         return [words, UNCALIBRATED]
-    beyond = "" if drop.within else ", beyond the plans that it measured"
+    beyond = "" if drop.within else ", beyond what it measured"
     return [f"{words}, by calibration {drop.calibration}{beyond}"]
 
 

@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from costmodel.evaluate import SCOPES, Accounting, evaluate, inspect
+from costmodel.accounting import SCOPES, Accounting
+from costmodel.evaluate import evaluate, inspect
 from costmodel.hardware import load_platform
 from costmodel.plan import Plan, Plans
 from costmodel.program import HALVES

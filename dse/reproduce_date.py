@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from costmodel.evaluate import Accounting, evaluate
+from costmodel.accounting import Accounting
+from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
 from costmodel.plan import Plan, Plans
 from costmodel.workload import load_workload

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.accounting import Accounting
 from costmodel.costs import Costs
-from costmodel.evaluate import Accounting, evaluate
+from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform
 from costmodel.plan import Plans, plan_of
 from costmodel.strategies import keys

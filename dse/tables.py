@@ -22,6 +22,7 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     table |= {name: plans[name] for name in DECISIONS if any(name in decisions for decisions in known)}
     table |= {o.column: o.of(costs) for o in OBJECTIVES.values() if o.name not in DECISIONS}
     table["accuracy_drop_low"] = costs.accuracy_drop_low
+    table["accuracy_within"] = costs.accuracy_within
     table["accuracy_unit"] = UNITS[result.job.workload.calibration.metric]
     table["calibration"] = result.job.workload.calibrated_by or "none"
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}

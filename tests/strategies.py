@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from costmodel import Accounting, Costs, Plan, Plans, Platform, Workload, load_platform, load_workload
-from costmodel.evaluate import PREFETCHES, SCOPES, Costing, costing
+from costmodel.accounting import PREFETCHES, SCOPES
+from costmodel.evaluate import Costing, costing
 from costmodel.media import Switched
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.strategies import canonical

@@ -22,12 +22,15 @@ class Leg:
         Expected.
     bound_s : float
         Never more than this.
+    receptions : int
+        Messages times chips that each is for.
     """
 
     name: str
     seconds: PerPlan
     bound_s: PerPlan
     traffic: Traffic
+    receptions: PerPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,7 +72,8 @@ def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
         wire_bytes=np.where(ring, ring_bytes, tree_bytes),
         messages=np.where(ring, n * (n - 1), 2 * (n - 1)),
     )
-    return Delivery(legs=(Leg(name="gather", seconds=seconds, bound_s=seconds, traffic=traffic),))
+    leg = Leg(name="gather", seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
+    return Delivery(legs=(leg,))
 
 
 def legs(medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:

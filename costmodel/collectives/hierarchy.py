@@ -23,7 +23,7 @@ def delivery(
     def leg(name: str, payload: PerPlan) -> Leg:
         traffic = Traffic.wired(wire_bytes=(n - 1) * medium.wire_bytes(payload), messages=n - 1)
         seconds = leg_s(shape, payload)
-        return Leg(name=name, seconds=seconds, bound_s=seconds, traffic=traffic)
+        return Leg(name=name, seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n - 1)
 
     return Delivery(
         legs=(leg("reduce", exchange.sent_bytes), leg("broadcast", exchange.returned_bytes)),

@@ -11,7 +11,9 @@ from costmodel.media import Mixer, Traffic
 from costmodel.program import Exchange
 
 
-def _round(medium: Mixer, name: str, sizes: Any, senders: Any, n: Any) -> tuple[Leg, Any, Any]:
+def _round(
+    medium: Mixer, name: str, sizes: Any, senders: Any, n: Any, receptions: Any
+) -> tuple[Leg, Any, Any]:
     """Cost a round in which some chips have a message; give also the RAM it takes, and its rounds.
 
     `senders` is by class, (c, ...), like the payload `sizes`.
@@ -31,13 +33,15 @@ def _round(medium: Mixer, name: str, sizes: Any, senders: Any, n: Any) -> tuple[
         seconds=np.where(there, medium.expected_s(design), 0.0),
         bound_s=np.where(there, design.bound_s, 0.0),
         traffic=traffic,
+        receptions=receptions,
     )
     return leg, np.where(there, design.buffer_bytes, 0.0), np.where(there, design.rounds, 0)
 
 
 def gather_cost(medium: Mixer, exchange: Exchange, chips: Any) -> Delivery:
     """Gather in one round: everybody hears everybody."""
-    leg, buffer_bytes, rounds = _round(medium, "gather", exchange.sent_bytes, chips, np.sum(chips, axis=0))
+    n = np.sum(chips, axis=0)
+    leg, buffer_bytes, rounds = _round(medium, "gather", exchange.sent_bytes, chips, n, n * (n - 1))
     return Delivery(legs=(leg,), buffer_bytes=buffer_bytes, demands={"rounds": rounds})
 
 
@@ -55,8 +59,8 @@ def reduce_broadcast_cost(medium: Mixer, exchange: Exchange, chips: Any) -> Deli
     others = _others(chips)
     root = np.zeros(chips.shape, dtype=np.int64)
     root[0] = 1
-    up, up_bytes, up_rounds = _round(medium, "reduce", exchange.sent_bytes, others, n)
-    down, down_bytes, down_rounds = _round(medium, "broadcast", exchange.returned_bytes, root, n)
+    up, up_bytes, up_rounds = _round(medium, "reduce", exchange.sent_bytes, others, n, n - 1)
+    down, down_bytes, down_rounds = _round(medium, "broadcast", exchange.returned_bytes, root, n, n - 1)
     return Delivery(
         legs=(up, down),
         merge_hops=n - 1,

@@ -32,7 +32,8 @@ def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
     seconds = np.where(n > 1, medium.message_latency_s, 0.0) + (n - 1) * medium.port_s(largest)
     wire_bytes = (n - 1) * np.sum(medium.wire_bytes(exchange.sent_bytes) * chips, axis=0)
     traffic = Traffic.wired(wire_bytes=wire_bytes, messages=n * (n - 1))
-    return Delivery(legs=(Leg(name="gather", seconds=seconds, bound_s=seconds, traffic=traffic),))
+    leg = Leg(name="gather", seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
+    return Delivery(legs=(leg,))
 
 
 def gather_legs(_medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:

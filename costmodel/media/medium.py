@@ -57,7 +57,7 @@ class Traffic:
         """Add traffic, field by field."""
         return Traffic(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
-    def times(self, count: int) -> Traffic:
+    def times(self, count: Any) -> Traffic:
         """Repeat traffic `count` times."""
         return Traffic(**{name: count * value for name, value in vars(self).items()})
 
@@ -94,6 +94,18 @@ class Medium(BaseModel, ABC):
     @abstractmethod
     def energy_j(self, traffic: Traffic) -> Any:
         """Joules of all chips for `traffic`, both ends."""
+
+    def sends(self, loss: float, _receptions: Any) -> Any:
+        """Give how often a message is sent, on average, until all have it that should.
+
+        Parameters
+        ----------
+        loss : float
+            Probability that a chip does not get another one's message.
+        _receptions : int or array
+            Messages times chips that each is for, where what is lost makes all be sent again.
+        """
+        return 1 / (1 - loss)
 
     @property
     def reserve(self) -> Reserve:

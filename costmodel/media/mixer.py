@@ -27,6 +27,7 @@ TICKS_PER_S = 16e6
 # apart in a slot; START is where the search for the fixed point begins.
 START, PER_DRIFT, WINDOWS, STRETCH = 80_000, 72, 832, 1.0003
 MOST_DRIFT = 0.01  # a hundred times that of a bad clock; from 1 / 72 on no slot would be long enough
+LEAST_MISSING = 1e-18  # probability from which on no round is counted
 FULL_PACKET = 1e-6  # of rounding allowed when a message just fills its packets
 
 Ints = NDArray[np.int64]
@@ -134,6 +135,18 @@ class Mixer(Medium):
     receive_power_w: Annotated[float, quantity("watt")] = Field(alias="receive_power")
     ram_reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="ram_reserve")
     flash_reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="flash_reserve")
+
+    def sends(self, loss: float, receptions: Any) -> Any:
+        """Give how many rounds it takes until nothing is missing; every round has all messages again.
+
+        After k rounds each message is missing at each chip with probability ``loss^k``, one apart from
+        another: ``1 + sum over k of 1 - (1 - loss^k)^receptions``.
+        """
+        expected, missing = np.ones(np.shape(receptions)), loss
+        while missing > LEAST_MISSING:
+            expected = expected - np.expm1(receptions * np.log1p(-missing))
+            missing *= loss
+        return expected
 
     @model_validator(mode="after")
     def _a_packet_fits(self) -> Mixer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 
 import numpy as np
 
@@ -80,8 +81,18 @@ def canonical_plan(workload: Workload, platform: Platform, plan: Plan) -> Plan:
 
 
 def keys(plans: Plans) -> Ints:
-    """Give each plan one number: equal for equal plans, by strategy and then by decisions."""
-    return plans.keys(tuple(STRATEGIES))
+    """Give each canonical plan one number: equal for equal plans, by strategy and then by its decisions."""
+    found, first = np.zeros(len(plans), dtype=np.int64), 0
+    for name, strategy in STRATEGIES.items():
+        decisions = [decision for known, decision in DECISIONS.items() if known in strategy.decisions]
+        if name in plans.names:
+            here = plans.strategy == plans.names.index(name)
+            key = np.zeros(int(np.sum(here)), dtype=np.int64)
+            for decision in decisions:
+                key = key * decision.codes + decision.code(plans[decision.name][here])
+            found[here] = first + key
+        first += prod(decision.codes for decision in decisions)
+    return found
 
 
 __all__ = [

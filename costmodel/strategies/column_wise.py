@@ -30,7 +30,7 @@ from costmodel.workload import Model, Workload
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
 PRUNING = tuple(f"prune_{name}" for name in GATHERS)
-DECISIONS = ("n_chips", *PRUNING, "weight_bits", "message_bits")
+DECISIONS = ("n_chips", *PRUNING, "retransmission", "message_dropout", "weight_bits", "message_bits")
 RATIO_GRIDS = (10, 20, 50, 100, 200, 500, 1000)  # from round ratios to any
 
 Ints = NDArray[np.int64]
@@ -245,6 +245,8 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
         parts=parts,
         weight_bits=narrower(plans["weight_bits"], m.weight_bits),
         message_bits=narrower(plans["message_bits"], m.activation_bits),
+        resent=plans["retransmission"] == 1,
+        message_dropout=plans["message_dropout"],
     )
 
 
@@ -349,7 +351,11 @@ def words(plan: Plan) -> str:
         pruned = f"pruned by {ratio:g}" if ratio else "all columns sent"
     else:
         pruned = "pruned by " + ", ".join(f"{name} {ratio:g}" for name, ratio in ratios.items())
-    return ", ".join((pruned, *widths_words(weights=plan.weight_bits, messages=plan.message_bits)))
+    lossy = (
+        *(("lost messages sent again",) if plan.retransmission else ()),
+        *((f"trained with message dropout {plan.message_dropout:g}",) if plan.message_dropout else ()),
+    )
+    return ", ".join((pruned, *widths_words(weights=plan.weight_bits, messages=plan.message_bits), *lossy))
 
 
 COLUMN_WISE = Strategy(

@@ -17,6 +17,7 @@ from dse.options import (
     HeadOption,
     JsonOption,
     KernelsOption,
+    MessageLossOption,
     PlatformOption,
     PrefetchOption,
     RequestOption,
@@ -40,6 +41,7 @@ def evaluate(
     scope: ScopeOption = None,
     prefetch: PrefetchOption = None,
     head: HeadOption = None,
+    message_loss: MessageLossOption = None,
     calibration: CalibrationOption = None,
     settings: Annotated[
         list[str] | None,
@@ -76,7 +78,7 @@ def evaluate(
         on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
         strategy, *_ = load_space(default_space(on)).choices
         decided = plan_decided(settings_of(settings or []), strategy)
-        accounting = accounting_of(scope, prefetch, head)
+        accounting = accounting_of(scope, prefetch, head, message_loss)
     document = deployment(job, on, decided, accounting)
     if plan is not None and stored is not None:
         check_unchanged(plan, stored, document)

@@ -15,6 +15,7 @@ from dse.options import (
     CalibrationOption,
     HeadOption,
     KernelsOption,
+    MessageLossOption,
     PlatformOption,
     PrefetchOption,
     RequestOption,
@@ -38,6 +39,7 @@ def search(
     scope: ScopeOption = None,
     prefetch: PrefetchOption = None,
     head: HeadOption = None,
+    message_loss: MessageLossOption = None,
     calibration: CalibrationOption = None,
     space: Annotated[
         str | None,
@@ -104,7 +106,7 @@ def search(
     job = Job(
         workload=cut,
         platform=on,
-        accounting=accounting_of(scope, prefetch, head),
+        accounting=accounting_of(scope, prefetch, head, message_loss),
         space=searched,
         objectives=objectives_named(objective or searched.objectives, metric),
         constraints=constraints(constraint or [], metric),

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from costmodel.accuracy import POINTS, weighted_mean, weights_of
-from costmodel.calibration import Drop, HalfWidth, Law, Tasks, power_law
+from costmodel.calibration import HalfWidth, Law, Tasks, power_law
+from costmodel.drops import Drop
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
 from costmodel.plan import SHORTHANDS, Plans, plan_of

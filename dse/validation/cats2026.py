@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.accounting import Accounting
 from costmodel.costs import Costs
-from costmodel.evaluate import Accounting, Inspection, evaluate, inspect
+from costmodel.evaluate import Inspection, evaluate, inspect
 from costmodel.hardware import Platform, load_platform
 from costmodel.media import Mixer
 from costmodel.plan import Plan, Plans, plan_of

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from costmodel.accounting import Accounting
 from costmodel.costs import Costs
-from costmodel.evaluate import Accounting, evaluate
+from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
 from costmodel.plan import Plan, Plans
 from costmodel.workload import load_workload

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.parameters import read_toml
-from dse.validation import accuracy, cats2026, date2025, gvsoc
+from dse.validation import accuracy, cats2026, date2025, gvsoc, message_loss
 from dse.validation.source import FOLDER
 
 
@@ -76,6 +76,7 @@ def validate() -> list[Row]:
         **gvsoc.errors(),
         **cats2026.models(),
         **accuracy.models(),
+        **message_loss.models(),
     }
     rows = [compare(entry, models[entry["id"]]) for entry in data["row"]]
     details: list[tuple[dict[str, Any], float | str]] = [
@@ -83,5 +84,6 @@ def validate() -> list[Row]:
         *cats2026.round_times(),
         *gvsoc.shards(),
         *accuracy.tasks_left_out(),
+        *message_loss.rates(),
     ]
     return rows + [compare(entry, model) for entry, model in details]

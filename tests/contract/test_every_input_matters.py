@@ -20,8 +20,8 @@ from tests.strategies import per_plan
 INFORMATIONAL = {
     "mcu/siracusa l1_size": "a kernel set whose two tiles do not fit is refused",
     "kernels/pulp-gvsoc gemv.rows_per_group": "the law is that of a single row",
-    "link/mipi loss": "messages lost cost accuracy, which is not predicted yet",
-    "link/mixer-ble2m loss": "messages lost cost accuracy, which is not predicted yet",
+    "link/mipi loss": "stated, and counted where it is asked for (message_loss)",
+    "link/mixer-ble2m loss": "stated, and counted where it is asked for (message_loss)",
     "kernels/nrf52840-cmsis time_uncertainty": "the interval around a latency, which itself stays",
     "link/mixer-ble2m node_share": "when a node is done; chips wait for the slowest one",
 }

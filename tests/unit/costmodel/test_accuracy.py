@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, Workload, evaluate, load_workload
+from costmodel.accounting import SCOPES
 from costmodel.accuracy import missing_weights, weights_by_size, weights_of
-from costmodel.evaluate import SCOPES
 from costmodel.importance import BySize, Importance, Stated
 from tests.strategies import RADIO, workloads
 

@@ -11,7 +11,6 @@ from costmodel.accuracy import POINTS, missing_weights, weights_of
 from costmodel.calibration import (
     WIDER,
     Calibration,
-    Drop,
     Fitted,
     HalfWidth,
     Law,
@@ -20,6 +19,7 @@ from costmodel.calibration import (
     calibration_of,
     power_law,
 )
+from costmodel.drops import Drop
 from costmodel.errors import ParameterError
 from costmodel.parameters import load
 from costmodel.parameters.files import built_in_names

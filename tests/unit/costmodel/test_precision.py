@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_platform, load_workload
-from costmodel.calibration import WHOLE, Narrow, Narrowed, calibration_of, total_drop
+from costmodel.accuracy import Damage
+from costmodel.calibration import WHOLE, Narrow, Narrowed, calibration_of
 from costmodel.errors import ParameterError, PlanError
 from costmodel.evaluate import inspect
 from costmodel.operators import PACKING, Kind, Operator
@@ -175,7 +176,9 @@ ENDS = st.tuples(st.floats(0, 5), st.floats(0, 5)).map(lambda two: (min(two), su
 
 def test_deviations_add_as_independent_ones_do() -> None:
     known = calibration_of(load("calibration", "encoder")).model_copy(update={"narrow": ONE})
-    drop = total_drop(known, np.zeros(4), np.array([8, 6, 4, 4]), np.array([8, 8, 8, 6]))
+    weights, messages = np.array([8, 6, 4, 4]), np.array([8, 8, 8, 6])
+    damage = Damage(missing=np.zeros(4), weight_bits=weights, message_bits=messages)
+    drop = damage.drop(known)
     assert drop.estimate.tolist() == [0, 1, 3, 3]
     assert drop.low.tolist() == [0, 0, 0, 0]
     assert drop.high == pytest.approx([0, 2, 7, 3 + (4**2 + 1) ** 0.5])
@@ -196,7 +199,9 @@ def test_narrower_is_never_more_accurate(
     known = calibration_of(load("calibration", "encoder")).model_copy(
         update={"narrow": narrow(w6, w4, m6, m4)}
     )
-    wide, slim = (total_drop(known, u, weights[i], messages[i]) for i in (0, 1))
+    wide, slim = (
+        Damage(missing=u, weight_bits=weights[i], message_bits=messages[i]).drop(known) for i in (0, 1)
+    )
     assert slim.estimate >= wide.estimate
     assert slim.high >= wide.high - 1e-9
     assert slim.low <= slim.estimate <= slim.high

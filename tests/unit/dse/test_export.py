@@ -133,7 +133,12 @@ def test_run_file_says_what_was_asked_and_how_the_front_was_found(run: Path, fou
     assert summary["workload"] == {"name": "tinyllama-42m", "request": "autoregressive", "n_tokens": 128}
     assert summary["platform"] == "siracusa-mipi"
     assert summary["kernels"] == "date2025"
-    assert summary["accounting"] == {"scope": "model", "prefetch": "steady", "head": True}
+    assert summary["accounting"] == {
+        "scope": "model",
+        "prefetch": "steady",
+        "head": True,
+        "message_loss": 0.0,
+    }
     assert summary["objectives"] == ["latency", "energy", "n_chips"]
     assert summary["constraints"] == ["latency<=100ms"]
     assert (summary["budget"], summary["seed"], summary["wall_s"]) == (500, 0, 1.235)

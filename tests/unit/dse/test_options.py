@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from costmodel import Accounting
 from costmodel.errors import UsageError
-from dse.options import MAX_CHOICES, accounting_of, choices_of, settings_of, whole_number
+from dse.options import MAX_CHOICES, accounting_of, choices_of, settings_of, share, whole_number
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,27 @@ def test_whole_numbers_are_whole() -> None:
 
 
 def test_accounting_options_replace_defaults_alone() -> None:
-    assert accounting_of(None, None, None) == Accounting()
-    assert accounting_of("block", "hidden", False) == Accounting(scope="block", prefetch="hidden", head=False)
-    assert accounting_of("model", "steady", True) == Accounting()
+    assert accounting_of(None, None, None, None) == Accounting()
+    assert accounting_of("block", "hidden", False, None) == Accounting(
+        scope="block", prefetch="hidden", head=False
+    )
+    assert accounting_of("model", "steady", True, 0.0) == Accounting()
     for scope, prefetch, named in (("", None, "scope ''"), (None, "", "prefetch ''")):
         with pytest.raises(UsageError, match=named):
-            accounting_of(scope, prefetch, None)
+            accounting_of(scope, prefetch, None, None)
     with pytest.raises(UsageError, match="did you mean 'block'"):
-        accounting_of("blok", None, None)
+        accounting_of("blok", None, None, None)
+
+
+def test_shares_are_read_in_per_cent_too() -> None:
+    assert (share("0.05"), share("5%"), share(0.1), share("12.5%")) == (0.05, 0.05, 0.1, 0.125)
+    for text in ("", "%", "five", "5 percent"):
+        with pytest.raises(typer.BadParameter, match="is no share"):
+            share(text)
+
+
+def test_a_message_loss_that_cannot_be_is_refused_by_its_option() -> None:
+    assert accounting_of(None, None, None, 0.25).message_loss == 0.25
+    for loss in (-0.1, 0.95, float("nan")):
+        with pytest.raises(UsageError, match=r"--message-loss .* must be 0 to 0\.9"):
+            accounting_of(None, None, None, loss)

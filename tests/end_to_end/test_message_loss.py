@@ -1,0 +1,86 @@
+"""Message loss as the user gives it: searched with, told, written out, refused."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.commands import Command, assert_refused, said
+
+ON = ("--workload", "cats-timeseries", "--platform", "nrf52840-mixer", "--calibration", "cats-icd")
+WAYS = ("--set", "retransmission=0,1", "--set", "message_dropout=0,0.05,0.1")
+
+
+@pytest.fixture
+def run(dse: Command) -> str:
+    asked = (
+        "--set",
+        "n_chips=8",
+        "--set",
+        "prune=0",
+        "--objective",
+        "latency",
+        "--objective",
+        "accuracy_drop",
+    )
+    return said(dse("search", *ON, *WAYS, *asked, "--message-loss", "10%", "--out", "run"))
+
+
+def test_a_search_weighs_sending_again_against_dropout(run: str) -> None:
+    assert "10 % of messages lost" in run
+    front = pd.read_csv("run/pareto.csv")
+    ways = set(zip(front["retransmission"], front["message_dropout"], strict=True))
+    assert (1, 0.0) in ways
+    assert {dropout > 0 for again, dropout in ways if not again} == {True}
+    trials = pd.read_csv("run/trials.csv").set_index(["retransmission", "message_dropout"])
+    assert len(trials) == 6
+    again, never = trials.loc[(1, 0.0)], trials.loc[(0, 0.0)]
+    assert again["accuracy_drop"] == 0
+    assert never["accuracy_drop"] == pytest.approx(2.24, abs=0.02)  # 1.24 times the lossless loss on top
+    assert again["latency_link_s"] > 2 * never["latency_link_s"]
+    assert again["energy_link_j"] > 2 * never["energy_link_j"]
+
+
+def test_a_plan_carries_what_is_lost(dse: Command, run: str) -> None:
+    plan = json.loads(Path("run/plan.json").read_text())
+    assert plan["accounting"]["message_loss"] == 0.1
+    assert "The costs are exactly those in run/plan.json." in said(dse("evaluate", "--plan", "run/plan.json"))
+    assert json.loads(Path("run/run.json").read_text())["accounting"]["message_loss"] == 0.1
+
+
+def test_a_report_says_what_becomes_of_lost_messages(dse: Command) -> None:
+    asked = ("evaluate", *ON, "--set", "n_chips=8")
+    none = said(dse(*asked))
+    assert (
+        "no message is taken to be lost; link mixer-ble2m states 0.001: --message-loss 0.001 counts it"
+        in none
+    )
+    lost = said(dse(*asked, "--message-loss", "0.05"))
+    assert "5 % of messages do not arrive and are not sent again: accuracy pays for it" in lost
+    assert "% of the loss, by calibration cats-icd\n" in lost
+    again = said(dse(*asked, "--message-loss", "0.05", "--set", "retransmission=1"))
+    assert "5 % of messages do not arrive and are sent again: 2.08 times as many are sent" in again
+    assert "lost messages sent again" in again
+    assert "accuracy" not in again
+    assert "lost" not in said(dse("evaluate", "--set", "n_chips=8"))
+
+
+def test_a_report_says_where_the_law_is_stretched(dse: Command) -> None:
+    beyond = said(dse("evaluate", *ON, "--set", "n_chips=8", "--message-loss", "0.2"))
+    assert "by calibration cats-icd, beyond what it measured" in beyond
+    few = ("--set", "n_chips=8", "--set", "prune=0")
+    text = said(dse("search", *ON, *few, "--message-loss", "0.2", "--out", "run"))
+    assert "1 of the front's plans are beyond what it measured, their intervals wider." in text
+
+
+@pytest.mark.parametrize(
+    ("loss", "named"),
+    [
+        ("1", "--message-loss 1.0 must be 0 to 0.9"),
+        ("-1%", "--message-loss -0.01"),
+        ("much", "'much' is no share"),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused(dse: Command, loss: str, named: str) -> None:
+    assert_refused(dse("evaluate", *ON, "--set", "n_chips=8", f"--message-loss={loss}"), named)
