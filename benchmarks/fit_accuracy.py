@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dse.fitting import confidence, half_width
+from dse.fitting import NORMAL_90, confidence, half_width
 from dse.validation.accuracy import (
     ONE_PLAN,
     TWO_PLANS,
@@ -56,7 +56,7 @@ def main() -> None:
         base, measured = published(name)
         found = fitted(measured)
         width = half_width(measured, found, 0.0)
-        ends = confidence(measured, found, encoder_weights(), 1.0, width / 1.65)
+        ends = confidence(measured, found, encoder_weights(), 1.0, width / NORMAL_90)
         print(
             f"{name}: base {base}, scale {found.scale / 100:.4g} ({ends['scale'][0] / 100:.3g} to "
             f"{ends['scale'][1] / 100:.3g}), exponent {found.exponent:.3g} ({ends['exponent'][0]:.3g} to "

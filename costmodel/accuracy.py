@@ -94,6 +94,19 @@ class Damage:
             inside = inside & known.message_loss.within(self.message_loss, self.message_dropout)
         return inside
 
+    def uses(self, key: str) -> bool:
+        """Whether what is lost depends on a calibration's key."""
+        table, _, rest = key.partition(".")
+        if table == "narrow":
+            bits = {"weights": self.weight_bits, "messages": self.message_bits}
+            what, _, width = rest.partition(".")[0].partition("_")
+            return bool(np.any(bits[what] == int(width)))
+        if table == "message_loss":
+            return not rest.startswith("half_width") and bool(
+                np.any(self.message_loss) or np.any(self.message_dropout)
+            )
+        return table != "half_width" and bool(np.any(self.missing))
+
     def drop(self, known: Calibration) -> Drop:
         """Add up what is lost.
 
@@ -122,7 +135,7 @@ class Damage:
             what = "lost messages" if measured is None else "training with message dropout"
             raise PlanError(
                 f"the calibration does not say what {what} cost in accuracy: {known.description}",
-                "measure it (dse calibrate --template), or set retransmission=1 and message_dropout=0",
+                "set retransmission=1 and message_dropout=0, or take one with a table 'message_loss'",
             )
         if isinstance(measured, LossFitted):
             return measured.interval(self.message_loss, self.message_dropout, of_loss=known.metric == "loss")

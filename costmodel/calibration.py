@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from costmodel.drops import Drop
+from costmodel.drops import WIDER, Drop, among
 from costmodel.message_loss import LossFitted, LossOfTasks
 from costmodel.parameters import Record, choice, count, fraction, real, validate_form
 
@@ -25,7 +25,6 @@ MOST_POINTS, MOST_EXPONENT = 100.0, 8.0
 MOST_BASE, MOST_SCALE = 1e9, 1e6
 LEAST_EXPONENT = 0.5
 WHOLE = 8  # bits of an element, from which on accuracy loses nothing
-WIDER = 1.5  # judgement: how much an interval widens beyond the shares that were measured
 ROUNDED = 1e-5  # of a share, what files lose of it that carry six digits of U and of importance
 
 
@@ -150,21 +149,12 @@ class Tasks(BaseModel):
         return
 
     def drop(self, missing: Any) -> Drop:
-        """Expect a new task to lie among these: mean, and the interval of one draw more.
-
-        The laws' values at a U are taken as draws from a normal distribution, of which mean and standard
-        deviation are estimated. A drop below nothing is scatter alone.
-        """
+        """Expect a new task to lie among these: mean, and the interval of one draw more."""
         u = np.asarray(missing, dtype=float)
         curves = [power_law(law.scale, law.exponent, u) for law in self.tasks.values()]
-        k = len(curves)
-        # Sums in one order, whatever the shape, so that a batch equals its rows.
-        mean = sum(curves) / k
-        variance = sum((curve - mean) ** 2 for curve in curves) / (k - 1)
-        scatter = self.quantile * self.residual
-        spread = self.quantile * np.sqrt((1 + 1 / k) * variance + self.residual**2)
-        low, high = np.maximum(mean - spread, -scatter), mean + spread
-        return Drop(estimate=mean, low=np.where(u > 0, low, 0.0), high=np.where(u > 0, high, 0.0))
+        band = among(curves, self.quantile, self.residual)
+        low, high = (np.where(u > 0, end, 0.0) for end in (band.low, band.high))
+        return Drop(estimate=band.estimate, low=low, high=high)
 
     def within(self, missing: Any) -> Any:
         """Whether a share is among those that were measured: none is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
+WIDER = 1.5  # judgement: how much an interval widens beyond what was measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +37,23 @@ class Drop:
             low=np.where(nothing, self.low, estimate - below),
             high=np.where(nothing, self.high, estimate + above),
         )
+
+
+def among(curves: Sequence[Any], quantile: float, residual: Any) -> Drop:
+    """Expect a new task among some, whose drops are taken as draws from a normal distribution.
+
+    Parameters
+    ----------
+    curves : sequence of (...)
+        What each task loses; two or more.
+    quantile : float
+        Student's t that leaves a twentieth on either side, for so many tasks.
+    residual : float or (...)
+        Standard deviation of what is measured about a task's own curve. A drop below nothing is that alone.
+    """
+    k = len(curves)
+    # Sums in one order, whatever the shape, so that a batch equals its rows.
+    mean = sum(curves) / k
+    variance = sum((curve - mean) ** 2 for curve in curves) / (k - 1)
+    spread = quantile * np.sqrt((1 + 1 / k) * variance + residual**2)
+    return Drop(estimate=mean, low=np.maximum(mean - spread, -quantile * residual), high=mean + spread)

@@ -157,13 +157,14 @@ def code_bytes(platform: Platform, n: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Costing:
-    """Canonical plans of one strategy, their program, where everything lies, and what it costs."""
+    """Canonical plans of one strategy, their program, where everything lies, what it costs and damages."""
 
     plans: Plans
     program: Program
     counted: Counted
     placement: Placement
     block: Stage
+    damage: Damage
     costs: Costs
 
 
@@ -255,7 +256,13 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         demands=demands,
     )
     return Costing(
-        plans=plans, program=program, counted=counted, placement=placement, block=block, costs=costs
+        plans=plans,
+        program=program,
+        counted=counted,
+        placement=placement,
+        block=block,
+        damage=damage,
+        costs=costs,
     )
 
 

@@ -11,13 +11,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from costmodel.drops import Drop
+from costmodel.drops import WIDER, Drop, among
 from costmodel.parameters import fraction, real
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 MOST = 1e6
 MOST_POINTS = 100.0
-WIDER = 1.5  # judgement: how much an interval widens beyond the rates that were measured
 
 
 class LossLaw(BaseModel):
@@ -99,16 +98,11 @@ class LossOfTasks(Rates):
 
     def drop(self, loss: Any, dropout: Any) -> Drop:
         """Expect a new task to lie among these, or to lose so many times their mean."""
-        known = self.known(loss, dropout)
         curves = [law.drop(loss, dropout) for law in self.tasks.values()]
-        k = len(curves)
-        mean = sum(curves) / k
-        variance = sum((curve - mean) ** 2 for curve in curves) / (k - 1)
-        scatter = self.quantile * self.residual * known
-        spread = np.hypot(self.quantile * np.sqrt((1 + 1 / k) * variance), scatter)
-        low = np.minimum(np.maximum(mean - spread, -scatter), mean)
-        high = np.minimum(np.maximum(mean + spread, self.most_times * mean), np.maximum(MOST_POINTS, mean))
-        return Drop(estimate=mean, low=low, high=high)
+        band = among(curves, self.quantile, self.residual * self.known(loss, dropout))
+        mean = band.estimate
+        high = np.minimum(np.maximum(band.high, self.most_times * mean), np.maximum(MOST_POINTS, mean))
+        return Drop(estimate=mean, low=np.minimum(band.low, mean), high=high)
 
 
 class LossFitted(Rates, LossLaw):

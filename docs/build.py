@@ -2,7 +2,7 @@
 
 Run: ``make docs``. A test compares what lies here with what this would write. In a template,
 ``{{expression ; format}}`` stands for the value of an expression over the names of
-`worked_numbers`, `worked_columns` and `uncertain_values`.
+`worked_numbers`, `worked_columns`, `uncertain_values` and `uncertain_accuracy`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import uncertain_accuracy
 import uncertain_values
 import worked_columns
 import worked_numbers
@@ -42,7 +43,7 @@ paper's rows (`make fit`). The laws of `pulp-gvsoc` come with the simulation; tw
 overheads of a tile and of a step, were fitted there on these shards.
 """
 DEMO_BEGINS, DEMO_ENDS = "<!-- demo: written by make docs -->", "<!-- end of demo -->"
-NAMES = {**vars(worked_numbers), **vars(worked_columns), **vars(uncertain_values)}
+NAMES = {**vars(worked_numbers), **vars(worked_columns), **vars(uncertain_values), **vars(uncertain_accuracy)}
 NOTE = "<!-- written by docs/build.py: make docs -->\n\n"
 
 

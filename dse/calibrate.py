@@ -131,12 +131,6 @@ def calibration_file(workload: Workload, done: Calibrated) -> dict[str, Any]:
             for name in POINTS
         }
     if isinstance(known, Tasks) and measured.metric == known.metric:
-        why = f"not measured; family {known.family}"
-        data["narrow"] = {
-            name: {
-                key: {"value": value, "source": "dse_accuracy2026", "where": why, "status": "derived"}
-                for key, value in narrowed.items()
-            }
-            for name, narrowed in known.narrow.model_dump().items()
-        }
+        # What was not measured is known of the family alone, with its own sources.
+        data |= {name: workload.calibration_record.data[name] for name in ("narrow", "message_loss")}
     return data

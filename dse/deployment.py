@@ -11,6 +11,7 @@ import numpy as np
 
 from costmodel import shards
 from costmodel.accounting import Accounting
+from costmodel.accuracy import Damage
 from costmodel.calibration import UNITS
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.errors import DseError, ParameterError, cut
@@ -18,10 +19,10 @@ from costmodel.evaluate import Inspection, code_bytes, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.hardware import Platform, platform_of
 from costmodel.memory import Regime
+from costmodel.operators import PACKING
 from costmodel.parameters import KINDS, Record, hash_of, validate
 from costmodel.plan import Plan, plan_of
 from costmodel.precision import PACKED
-from costmodel.program import Program
 from costmodel.strategies import strategy_named
 from costmodel.workload import REQUEST_KINDS, Workload, workload_of
 from dse import __version__
@@ -98,35 +99,26 @@ def regime_name(code: int) -> RegimeName:
     return names[Regime(code)]
 
 
-def narrow_keys(program: Program) -> set[str]:
-    """Name what a calibration says of the widths below a byte that a program has."""
-    bits = {"weights": program.weight_bits, "messages": program.message_bits}
-    return {f"narrow.{what}_{width}" for what in bits for width in PACKED if np.any(bits[what] == width)}
-
-
-def rests_on(
-    workload: Workload, platform: Platform, plan: Plan, costs: PredictedCosts, narrow: Collection[str]
-) -> list[str]:
+def rests_on(workload: Workload, platform: Platform, plan: Plan, damage: Damage) -> list[str]:
     """List the assumed and fitted parameters behind a plan's costs.
 
-    Not those of other requests, of a link over which nothing goes or that no cost depends on; nor what
-    importance and calibration say of missing weights where none is missing, or of widths that are not
-    `narrow`.
+    Not those of other requests, of a link over which nothing goes or that no cost depends on; nor of
+    importance where nothing is missing, of packing where nothing is packed, nor what a calibration says of
+    anything that the plan does not do.
     """
     unused = {"link"} if plan.n_chips == 1 else set()
-    pruned = costs.missing_weights > 0
-    if not pruned:
+    if not np.any(damage.missing):
         unused |= {"importance"}
-
-    def used(key: str) -> bool:
-        if key.startswith("narrow."):
-            return key.rpartition(".")[0] in narrow
-        return pruned and not key.startswith("half_width.")
-
     without: dict[str, Collection[str]] = {
         "model": [f"requests.{one}" for one in REQUEST_KINDS if one != workload.request],
         "link": platform.link.informational,
-        "calibration": [key for key, _ in workload.calibration_record.values() if not used(key)],
+        "kernels": [
+            f"packing.bits_{bits}.{kind}"
+            for bits in PACKED
+            if bits not in (plan.weight_bits, plan.message_bits)
+            for kind in PACKING
+        ],
+        "calibration": [key for key, _ in workload.calibration_record.values() if not damage.uses(key)],
     }
     records = (r for r in (*workload.records, *platform.records) if r.kind not in unused)
     return [line for record in records for line in record.uncertain(without.get(record.kind, ()))]
@@ -161,7 +153,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         costs=costs,
         chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
-        rests_on=rests_on(workload, platform, plan, costs, narrow_keys(found.costing.program)),
+        rests_on=rests_on(workload, platform, plan, found.costing.damage),
         inputs=[
             Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data)
             for r in (*workload.records, *platform.records)

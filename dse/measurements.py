@@ -200,6 +200,11 @@ def _rows(
                     f"{place}: {name} {plans[name][0]}: calibrations are of the model's own {own} bit",
                     "leave trainings of narrower ones out",
                 )
+        if plan.message_dropout:
+            raise UsageError(
+                f"{place}: message_dropout {plan.message_dropout:g}: what it costs is not fitted",
+                "leave trainings with it out",
+            )
         key = plans.row(0), seed
         if key in seen:
             raise UsageError(f"{place}: the same plan and seed as in line {seen[key]}")

@@ -47,17 +47,18 @@ class Job:
     seed: int = 0
 
     def check(self) -> None:
-        """Refuse, before any plan is evaluated, widths that kernel set or calibration know nothing of.
+        """Refuse, before any folder is made, what kernel set or calibration know nothing of.
 
         Raises
         ------
         PlanError
-            A plan with the least of every choice cannot be costed.
+            A plan with the least or the most of every choice cannot be costed.
         """
         for strategy, choices in self.space.choices.items():
-            least = {name: min(values) for name, values in choices.items()}
-            plan = plan_of({"strategy": strategy, **least, "n_chips": max(choices["n_chips"])})
-            evaluate(self.workload, self.platform, Plans.of([plan]), self.accounting)
+            for end in (min, max):
+                ends = {name: end(values) for name, values in choices.items()}
+                plan = plan_of({"strategy": strategy, **ends, "n_chips": max(choices["n_chips"])})
+                evaluate(self.workload, self.platform, Plans.of([plan]), self.accounting)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,7 +101,7 @@ def test_a_calibration_says_its_law_and_gives_every_value_a_source(calibrated: s
     values = dict(load("calibration", "mine.toml").values())
     assert {"scale", "exponent", "half_width", "importance.qkv"} <= set(values)
     for key, entry in values.items():
-        source = "dse_accuracy2026" if key.startswith("narrow.") else "table.csv sha256 "
+        source = "dse_accuracy2026" if key.startswith(("narrow.", "message_loss.")) else "table.csv sha256 "
         assert entry.source.startswith(source)
     assert data["scale"]["fitted_on"][0] == "8 chips, column_wise, pruned by 0.9"
 

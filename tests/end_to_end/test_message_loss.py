@@ -84,3 +84,39 @@ def test_a_report_says_where_the_law_is_stretched(dse: Command) -> None:
 )
 def test_a_share_that_cannot_be_is_refused(dse: Command, loss: str, named: str) -> None:
     assert_refused(dse("evaluate", *ON, "--set", "n_chips=8", f"--message-loss={loss}"), named)
+
+
+def test_a_plan_rests_on_the_law_of_lost_messages_where_any_are_lost(dse: Command) -> None:
+    asked = ("evaluate", *ON, "--set", "n_chips=8", "--json")
+    none, lost, pruned = (
+        " ".join(json.loads(said(dse(*asked, *more)))["rests_on"])
+        for more in ((), ("--message-loss", "5%"), ("--set", "prune=0.5"))
+    )
+    assert "message_loss." not in none + pruned
+    assert "calibration/cats-icd message_loss.scale" in lost
+    assert "calibration/cats-icd scale" in pruned
+    assert "calibration/cats-icd scale" not in lost
+
+
+def test_a_calibration_of_accuracy_keeps_what_its_family_says_of_lost_messages(dse: Command) -> None:
+    Path("t.csv").write_text("n_chips,prune,accuracy\n1,0,95\n8,0.9,85\n8,0.5,94\n")
+    said(dse("calibrate", "--workload", "cats-vit", "--measurements", "t.csv", "--out", "mine.toml"))
+    asked = ("--workload", "cats-vit", "--platform", "nrf52840-mixer", "--set", "n_chips=16", "--json")
+    own, family = (
+        json.loads(said(dse("evaluate", *asked, *more, "--message-loss", "10%")))["costs"]["accuracy_drop"]
+        for more in (("--calibration", "mine.toml"), ())
+    )
+    assert (own["low"], own["estimate"], own["high"]) == (family["low"], family["estimate"], family["high"])
+    assert own["high"] > 10 * own["estimate"] * 0.99
+
+
+def test_a_calibration_without_such_a_law_makes_no_run(dse: Command) -> None:
+    Path("t.csv").write_text("n_chips,prune,loss\n1,0,0.2\n8,0.9,0.25\n")
+    said(dse("calibrate", "--workload", "cats-vit", "--measurements", "t.csv", "--out", "mine.toml"))
+    asked = ("search", "--workload", "cats-vit", "--platform", "nrf52840-mixer", "--calibration", "mine.toml")
+    few = ("--set", "n_chips=8", "--set", "prune=0", "--out", "run")
+    assert_refused(dse(*asked, *few, "--message-loss", "5%"), "does not say what lost messages cost")
+    assert_refused(
+        dse(*asked, *few, "--set", "message_dropout=0,0.1"), "does not say what lost messages cost"
+    )
+    assert not Path("run").exists()

@@ -58,6 +58,8 @@ def test_a_narrow_plan_rests_on_what_packing_takes_and_loses(dse: Command) -> No
         assert named in rests_on
     for other in ("narrow.weights_6", "narrow.messages_4", "tasks.digits"):
         assert other not in rests_on
+    whole = json.loads(said(dse("evaluate", *ON, "--set", "n_chips=16", "--json")))["rests_on"]
+    assert not [line for line in whole if "packing." in line]
 
 
 def test_sums_of_a_byte_are_said_to_risk_accuracy_and_wider_ones_are_not(dse: Command) -> None:
@@ -86,6 +88,12 @@ def test_a_calibration_of_losses_has_no_narrow_plans(dse: Command) -> None:
     assert_refused(dse("evaluate", *asked, *narrow), "does not say what weights or messages below 8 bit")
     assert_refused(dse("search", *asked, *narrow, "--out", "run"), "below 8 bit")
     assert not Path("run").exists()
+
+
+def test_trainings_with_message_dropout_are_refused_by_their_line(dse: Command) -> None:
+    Path("t.csv").write_text("n_chips,prune,message_dropout,accuracy\n1,0,,95\n8,0.9,,90\n8,0,0.1,94\n")
+    outcome = dse("calibrate", "--workload", "cats-vit", "--measurements", "t.csv")
+    assert_refused(outcome, "t.csv, line 4: message_dropout 0.1: what it costs is not fitted")
 
 
 def test_trainings_of_narrow_plans_are_refused_by_their_line(dse: Command) -> None:

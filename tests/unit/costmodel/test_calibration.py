@@ -9,7 +9,6 @@ from scipy import stats
 from costmodel import Plan, Plans, Workload, evaluate, load_workload
 from costmodel.accuracy import POINTS, missing_weights, weights_of
 from costmodel.calibration import (
-    WIDER,
     Calibration,
     Fitted,
     HalfWidth,
@@ -19,7 +18,7 @@ from costmodel.calibration import (
     calibration_of,
     power_law,
 )
-from costmodel.drops import Drop
+from costmodel.drops import WIDER, Drop
 from costmodel.errors import ParameterError
 from costmodel.parameters import load
 from costmodel.parameters.files import built_in_names
