@@ -6,17 +6,21 @@ import csv
 import io
 from collections.abc import Sequence
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from costmodel.calibration import Metric
 from costmodel.plan import Plan
 from costmodel.strategies import strategy_named
-from dse.calibrate import Calibrated
+from dse.calibrate import Calibrated, LossCalibrated
+from dse.measurements import Evaluations
 from dse.proposals import Proposal
 from dse.terminal import plain_table
 from dse.words import whole_words
 
+WIDTHS = ("weight_bits", "message_bits")  # calibrations are of the model's own
+DIGITS = 6  # that are no rounding
 SEEDS = 3  # trainings of a plan that a table asks for
 
 
@@ -53,6 +57,8 @@ def calibration_report(done: Calibrated) -> RenderableType:
     if found.fitted_points:
         shown = ", ".join(f"{name} {weight:.2f}" for name, weight in found.weights.items())
         lines.append(f"importance of the gathers, fitted along: {shown}")
+    if done.lost is not None and measured.lost is not None:
+        lines += ["", *_lost_messages(measured.lost, done.lost, f"drop [{unit}]", scale), ""]
     if len(plans.drop) == 1:
         lines.append(f"One plan says nothing of b, here {found.exponent:.1f} as is usual; a second would.")
     if not plans.seed_std:
@@ -67,6 +73,38 @@ def calibration_report(done: Calibrated) -> RenderableType:
     return Group(*lines)
 
 
+def _lost_messages(
+    measured: Evaluations, done: LossCalibrated, title: str, scale: float
+) -> list[RenderableType]:
+    """Evaluations with messages left out beside their law."""
+    table = plain_table(
+        "messages left out of", "lost", "trainings", title, "law", "off by", right=range(1, 6)
+    )
+    rows = measured.rows
+    law = done.fit.law.drop(rows.loss, rows.dropout)
+    for plan, loss, seeds, drop, ruled in zip(
+        measured.plans,
+        rows.loss.tolist(),
+        measured.seeds.tolist(),
+        (scale * rows.drop).tolist(),
+        (scale * law).tolist(),
+        strict=True,
+    ):
+        cells = (f"{drop:.2f}", f"{ruled:.2f}", f"{ruled - drop:+.2f}")
+        table.add_row(whole_words(plan), f"{100 * loss:.3g} %", str(seeds), *cells)
+    ends = ", ".join(
+        f"{name} {getattr(done.fit.law, name):.3g} ({round(low, DIGITS):.3g} to {high:.3g})"
+        for name, (low, high) in done.ends.items()
+    )
+    half, of = (done.half_width * scale, "% of the loss then" if rows.of_loss else "points")
+    return [
+        table,
+        "",
+        f"law of lost messages: {ends}",
+        f"90 % interval of it: +-{half:.2g} {of}, up to {100 * np.max(rows.loss):.3g} % lost",
+    ]
+
+
 def proposal_table(proposals: Sequence[Proposal]) -> RenderableType:
     """Plans to retrain, and why."""
     table = plain_table("retrain", "U", "why", right=[1])
@@ -78,14 +116,16 @@ def proposal_table(proposals: Sequence[Proposal]) -> RenderableType:
 def measurement_rows(plans: Sequence[Plan], metric: Metric = "accuracy") -> str:
     """Give the table of some plans and of the whole model as CSV, with accuracy or loss to be filled in."""
     decisions = list(
-        dict.fromkeys(name for plan in plans for name in strategy_named(plan.strategy).decisions)
+        dict.fromkeys(
+            name for plan in plans for name in strategy_named(plan.strategy).decisions if name not in WIDTHS
+        )
     )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["strategy", *decisions, "seed", metric])
+    writer.writerow(["strategy", *decisions, "message_loss", "seed", metric])
     strategy = plans[0].strategy
     whole = Plan(strategy=strategy, n_chips=1)
     for plan in (whole, *plans):
         for seed in range(SEEDS):
-            writer.writerow([plan.strategy, *(getattr(plan, name) for name in decisions), seed, ""])
+            writer.writerow([plan.strategy, *(getattr(plan, name) for name in decisions), 0, seed, ""])
     return text.getvalue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from costmodel.message_loss import LossLaw
-from dse.fitting import NORMAL_90
+from dse.fitting import DRAWS, HIGH, LOW, NORMAL_90
 
 USUAL_EXPONENT = 2.2  # of accuracy in points, where evaluations do not tell
 EXPONENT_RIDGE = 0.1  # squared points for one of it
@@ -89,8 +89,11 @@ def free_constants(rows: Lossy) -> dict[str, tuple[float, float, tuple[float, ..
     return found
 
 
-def fit_losses(rows: Lossy) -> LossFit:
-    """Fit the law by least squares of deviations; an exponent is drawn to its usual value by a little."""
+def fit_losses(rows: Lossy, near: LossLaw | None = None) -> LossFit:
+    """Fit the law by least squares of deviations; an exponent is drawn to its usual value by a little.
+
+    The search begins at several laws, or at one that is `near`.
+    """
     free = free_constants(rows)
     fixed = {"exponent": 1.0 if rows.of_loss else USUAL_EXPONENT}
 
@@ -105,7 +108,8 @@ def fit_losses(rows: Lossy) -> LossFit:
         return np.concatenate([off, [ridge]])
 
     low, high, starts = zip(*free.values(), strict=True)
-    found = [least_squares(cost, np.array(start), bounds=(low, high)) for start in product(*starts)]
+    begin = product(*starts) if near is None else [[getattr(near, name) for name in free]]
+    found = [least_squares(cost, np.clip(start, low, high), bounds=(low, high)) for start in begin]
     best = law(min(found, key=lambda one: float(one.cost)).x)
     return LossFit(law=best, free=tuple(free), deviation=rows.deviation(best.drop(rows.loss, rows.dropout)))
 
@@ -113,3 +117,21 @@ def fit_losses(rows: Lossy) -> LossFit:
 def loss_half_width(found: LossFit, least: float) -> float:
     """Half of the 90 % interval of a fit: at least `least`, and what it misses by."""
     return max(least, NORMAL_90 * found.deviation_std)
+
+
+def loss_confidence(rows: Lossy, found: LossFit, noise: float) -> dict[str, tuple[float, float]]:
+    """Fit again with noise on the deviations, and give what nine tenths of the constants lie between."""
+    draw = np.random.default_rng(0)
+    law = found.law.drop(rows.loss, rows.dropout)
+    per = 1 + law if rows.of_loss else 1.0
+    drawn = []
+    for _ in range(DRAWS):
+        noisy = replace(rows, drop=law + per * draw.normal(0.0, noise, len(law)))
+        one = fit_losses(noisy, found.law).law
+        drawn.append([getattr(one, name) for name in found.free])
+    low, high = np.percentile(np.array(drawn), [LOW, HIGH], axis=0)
+    return {
+        name: (min(float(a), value), max(float(b), value))
+        for name, a, b in zip(found.free, low, high, strict=True)
+        for value in [float(getattr(found.law, name))]
+    }

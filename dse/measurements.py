@@ -6,12 +6,13 @@ import csv
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.accounting import MOST_LOSS
 from costmodel.accuracy import POINTS
 from costmodel.calibration import MOST_BASE, WHOLE, Metric
 from costmodel.errors import DseError, UsageError, cut, nearest
@@ -21,9 +22,11 @@ from costmodel.precision import narrower
 from costmodel.strategies import canonical, first_with, strategy_named
 from costmodel.workload import Workload
 from dse.fitting import Retrained
+from dse.loss_fitting import Lossy
+from dse.words import share_of
 
 SCORES: dict[str, Metric] = {"accuracy": "accuracy", "loss": "loss"}
-COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "seed", *SCORES)
+COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "message_loss", "seed", *SCORES)
 PRUNED = first_with(SHORTHANDS["prune"])  # strategy of a row that names none
 MAX_BYTES = 1_000_000
 Shares = NDArray[np.float64]
@@ -32,12 +35,44 @@ NOTHING = 1e-12  # share of missing weights that is rounding
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One training: the line it stands in, its plan, its seed, and accuracy in per cent or loss."""
+    """One training: the line it stands in, its plan, its seed, and accuracy in per cent or loss.
+
+    `message_loss` is the share of the messages that was left out when it was scored.
+    """
 
     line: int
     plan: Plan
+    message_loss: float
     seed: str
     score: float
+
+    @property
+    def lossy(self) -> bool:
+        """Whether messages were left out, in training or after it."""
+        return self.message_loss > 0 or self.plan.message_dropout > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluations:
+    """What left-out messages cost, by plan and rate, k of them.
+
+    Attributes
+    ----------
+    plans : tuple of Plan
+        Canonical plans, with their message dropout.
+    rows : Lossy
+        Drops against the same plan that no message was left out of.
+    seeds : (k,) int
+        Trainings of each.
+    noise : float
+        Standard deviation of the drop of one that was trained least, points or share of the loss; 0 where
+        each was trained once.
+    """
+
+    plans: tuple[Plan, ...]
+    rows: Lossy
+    seeds: NDArray[np.int64]
+    noise: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +87,8 @@ class Measurements:
         Canonical plans that miss something, k of them, in the order of the table.
     retrained : Retrained
         What they miss and lost.
+    lost : Evaluations, optional
+        What left-out messages cost.
     trainings : int
         Rows of the table.
     """
@@ -62,6 +99,7 @@ class Measurements:
     base: float
     plans: tuple[Plan, ...]
     retrained: Retrained
+    lost: Evaluations | None
     trainings: int
 
 
@@ -98,21 +136,25 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
         raise UsageError(f"{path}: no accuracy is above 1", "write per cent, as 95.2")
     shares = missing_shares(workload, platform, [row.plan for row in rows]) if rows else {}
     lacking = np.any([share > NOTHING for share in shares.values()], axis=0) if rows else np.zeros(0, bool)
-    whole = [row for row, lacks in zip(rows, lacking.tolist(), strict=True) if not lacks]
+    lossy = np.array([row.lossy for row in rows], dtype=bool)
+    whole = [rows[i] for i in np.flatnonzero(~lacking & ~lossy).tolist()]
     if not whole:
         raise UsageError(f"{path}: no row is of the whole model", "add one or more with n_chips 1")
-    if len(whole) == len(rows):
+    if not np.any(lacking & ~lossy):
         raise UsageError(f"{path}: no row misses any weights", "dse calibrate --propose says which to train")
     base = float(np.mean([row.score for row in whole]))
     if base <= 0:
         raise UsageError(f"{path}: the {metric} of the whole model is {base:g}; it must be above 0")
     groups: dict[Plan, list[int]] = {}
-    for i in np.flatnonzero(lacking).tolist():
+    for i in np.flatnonzero(lacking & ~lossy).tolist():
         groups.setdefault(rows[i].plan, []).append(i)
     scores = [np.array([rows[i].score for i in group]) for group in groups.values()]
     means, per_cent = np.array([np.mean(score) for score in scores]), 100 / base
     std = _pooled_std([*scores, np.array([row.score for row in whole])])
     firsts = [group[0] for group in groups.values()]
+    bases = dict(zip(groups, means.tolist(), strict=True))
+    bases |= {_undisturbed(row.plan): base for row, lacks in zip(rows, lacking, strict=True) if not lacks}
+    disturbed = [row for row in rows if row.lossy]
     return Measurements(
         path=path,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -125,8 +167,45 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
             seeds=np.array([len(score) for score in scores]),
             seed_std=std if metric == "accuracy" else per_cent * std,
         ),
+        lost=_evaluations(path, disturbed, bases, metric) if disturbed else None,
         trainings=len(rows),
     )
+
+
+def _evaluations(path: Path, rows: list[Row], bases: dict[Plan, float], metric: Metric) -> Evaluations:
+    """Compare rows with left-out messages to the mean score of the same plan without."""
+    groups: dict[tuple[Plan, float], list[float]] = {}
+    for row in rows:
+        if _undisturbed(row.plan) not in bases:
+            raise UsageError(f"{path}, line {row.line}: no row is of the same plan with no message left out")
+        groups.setdefault((row.plan, row.message_loss), []).append(row.score)
+    loss, dropout = np.array([(loss, plan.message_dropout) for plan, loss in groups]).T
+    if not np.any((loss > 0) & (dropout == 0)):
+        raise UsageError(f"{path}: no row has message_loss and no message_dropout", "add one or more")
+    trained = dropout > 0
+    if np.any(trained) and not (np.any(trained & (loss < dropout)) and np.any(trained & (loss >= dropout))):
+        raise UsageError(
+            f"{path}: message_dropout needs rows with less message_loss, and rows with as much or more",
+            "add both",
+        )
+    base = np.array([bases[_undisturbed(plan)] for plan, _ in groups])
+    scores = [np.array(group) for group in groups.values()]
+    means, seeds = np.array([np.mean(score) for score in scores]), np.array([len(score) for score in scores])
+    of_loss = metric == "loss"
+    std = _pooled_std(scores) / (float(np.mean(base)) if of_loss else 1.0)
+    return Evaluations(
+        plans=tuple(plan for plan, _ in groups),
+        rows=Lossy(
+            loss=loss, dropout=dropout, drop=means / base - 1 if of_loss else base - means, of_loss=of_loss
+        ),
+        seeds=seeds,
+        noise=std / math.sqrt(float(np.min(seeds))),
+    )
+
+
+def _undisturbed(plan: Plan) -> Plan:
+    """Give the same plan trained without message dropout."""
+    return replace(plan, message_dropout=0.0)
 
 
 def _pooled_std(groups: list[Shares]) -> float:
@@ -165,7 +244,7 @@ def _rows(
     path: Path, table: csv.DictReader[str], metric: Metric, workload: Workload, platform: Platform
 ) -> Iterator[Row]:
     """Read the rows one by one."""
-    seen: dict[tuple[Plan, str], int] = {}
+    seen: dict[tuple[Plan, float, str], int] = {}
     for count, entry in enumerate(table):
         line, place = table.line_num, f"{path}, line {table.line_num}"
         if None in entry or None in entry.values():
@@ -184,6 +263,7 @@ def _rows(
             )
             raise UsageError(f"{place}: {metric} {cut(text)} must be {allowed}")
         seed = cells.pop("seed", "") or f"row {count}"
+        loss = _message_loss(place, cells.pop("message_loss", "") or "0")
         try:
             plan = plan_of({"strategy": PRUNED, **{name: cell for name, cell in cells.items() if cell}})
             plans = canonical(workload, platform, Plans.of([plan]))
@@ -200,13 +280,25 @@ def _rows(
                     f"{place}: {name} {plans[name][0]}: calibrations are of the model's own {own} bit",
                     "leave trainings of narrower ones out",
                 )
-        if plan.message_dropout:
-            raise UsageError(
-                f"{place}: message_dropout {plan.message_dropout:g}: what it costs is not fitted",
-                "leave trainings with it out",
-            )
-        key = plans.row(0), seed
+        canon = plans.row(0)
+        if loss > 0 or plan.message_dropout > 0:
+            program = strategy_named(plan.strategy).program(workload, platform, plans)
+            if plan.n_chips == 1 or np.any(program.resent):
+                why = "one chip sends none" if plan.n_chips == 1 else "lost ones are sent again"
+                raise UsageError(f"{place}: no message can be left out, {why}")
+        key = canon, loss, seed
         if key in seen:
             raise UsageError(f"{place}: the same plan and seed as in line {seen[key]}")
         seen[key] = line
-        yield Row(line=line, plan=key[0], seed=seed, score=score)
+        yield Row(line=line, plan=canon, message_loss=loss, seed=seed, score=score)
+
+
+def _message_loss(place: str, text: str) -> float:
+    """Read a share, as 0.05 or 5%."""
+    try:
+        loss = share_of(text)
+    except ValueError:
+        loss = math.nan
+    if not 0 <= loss <= MOST_LOSS:
+        raise UsageError(f"{place}: message_loss {cut(text)} must be 0 to {MOST_LOSS:g}, as 0.05 or 5%")
+    return loss

@@ -56,9 +56,10 @@ HeadOption = Annotated[
 
 def share(text: str | float) -> float:
     """Read a share of an option, as 0.05 or 5%."""
+    from dse.words import share_of
+
     try:
-        per = 100 if str(text).endswith("%") else 1
-        return float(str(text).removesuffix("%")) / per
+        return share_of(str(text))
     except ValueError:
         raise typer.BadParameter(f"{str(text)[:60]!r} is no share; write 0.05 or 5%") from None
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from costmodel.accuracy import missing_weights
 from costmodel.hardware import Platform
-from costmodel.plan import Plan, Plans, plan_of
+from costmodel.plan import DECISIONS, Plan, Plans, plan_of
 from costmodel.strategies import canonical
 from costmodel.workload import Workload
 from dse.measurements import NOTHING, PRUNED, missing_shares
 
 EXAMPLES, EXAMPLE_CHIPS, EXAMPLE_RATIOS = 3, 8, (0.25, 0.5, 0.7, 0.9)
+UNALTERED: dict[str, Any] = {
+    name: DECISIONS[name].neutral
+    for name in ("weight_bits", "message_bits", "message_dropout", "retransmission")
+}
 NEXT_SHARE = 0.75  # of the highest U: where a second plan tells most about the exponent
 
 
@@ -45,8 +50,10 @@ def proposals(
     Parameters
     ----------
     front : list of Plan
-        Canonical plans.
+        Canonical plans. What they narrow and leave out is not retrained: their law is of missing weights.
     """
+    plain = dict.fromkeys(replace(plan, **UNALTERED) for plan in front)
+    front = list(canonical(workload, platform, Plans.of(plain))) if front else []
     u = dict(zip(front, missing_of(workload, platform, front), strict=True)) if front else {}
     lossy = {plan: share for plan, share in u.items() if share > NOTHING}
     if not lossy:

@@ -30,7 +30,8 @@ def calibrate(
 
     Columns of the table: n_chips and any other decision (prune stands for all four ratios; strategy
     is column_wise where it is not given), accuracy in per cent or loss, and seed. A row a training;
-    one or more of the whole model, with n_chips 1.
+    one or more of the whole model, with n_chips 1. Rows that were scored with messages left out, in
+    column message_loss, say what lost messages cost, after message_dropout in training or without.
     """
     from costmodel.errors import RunError, UsageError
 
@@ -128,7 +129,8 @@ def _fit(measurements: Path, workload: str | None, out: Path | None) -> None:
     from costmodel.errors import UsageError
     from costmodel.hardware import load_platform
     from costmodel.workload import load_workload
-    from dse.calibrate import calibrated, calibration_file
+    from dse.calibrate import calibrated
+    from dse.calibration_file import calibration_file
     from dse.calibration_report import calibration_report
     from dse.measurements import read_measurements
 

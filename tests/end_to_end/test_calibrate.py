@@ -27,7 +27,7 @@ def fill_in(path: Path) -> None:
     """Train each plan of a table: what is lost follows a law in U, with a little noise."""
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    decisions = [name for name in rows[0] if name not in ("seed", "accuracy")]
+    decisions = [name for name in rows[0] if name not in ("message_loss", "seed", "accuracy")]
     plans = Plans.of(plan_of({name: row[name] for name in decisions}) for row in rows)
     u = evaluate(load_workload("cats-vit"), load_platform("nrf52840-mixer"), plans, Accounting())
     for row, share in zip(rows, u.missing_weights.tolist(), strict=True):

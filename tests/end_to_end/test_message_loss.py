@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from costmodel import load_workload
+from costmodel.message_loss import LossFitted
 from tests.commands import Command, assert_refused, said
 
 ON = ("--workload", "cats-timeseries", "--platform", "nrf52840-mixer", "--calibration", "cats-icd")
@@ -120,3 +123,53 @@ def test_a_calibration_without_such_a_law_makes_no_run(dse: Command) -> None:
         dse(*asked, *few, "--set", "message_dropout=0,0.1"), "does not say what lost messages cost"
     )
     assert not Path("run").exists()
+
+
+MEASURED = """n_chips,prune,message_dropout,message_loss,accuracy
+1,0,,,95
+8,0.5,,,93
+8,0.9,,,87
+8,0,0,10%,93.9
+8,0,0,20%,89.7
+8,0.5,0,20%,87.7
+8,0.5,0.2,0,91
+8,0.5,0.2,10%,91.7
+8,0.5,0.2,20%,91
+8,0.5,0.2,40%,85.7
+"""
+
+
+def test_a_table_with_lost_messages_calibrates_what_they_cost(dse: Command) -> None:
+    Path("t.csv").write_text(MEASURED)
+    fit = said(dse("calibrate", "--workload", "cats-vit", "--measurements", "t.csv", "--out", "mine.toml"))
+    assert "8 chips, column_wise, pruned by 0.5, trained with message dropout 0.2" in fit
+    assert "law of lost messages: scale" in fit
+    assert "90 % interval of it: +-1.3 points, up to 40 % lost" in fit
+    table = load_workload("cats-vit", calibration="mine.toml").calibration.message_loss
+    assert isinstance(table, LossFitted)
+    assert (table.least_loss, table.most_loss, table.most_dropout) == (0.1, 0.4, 0.2)
+    asked = (
+        "--workload",
+        "cats-vit",
+        "--platform",
+        "nrf52840-mixer",
+        "--set",
+        "n_chips=8",
+        "--calibration",
+        "mine.toml",
+        "--json",
+    )
+
+    def drop(*how: str) -> dict[str, Any]:
+        found = json.loads(dse("evaluate", *asked, *how).out)  # the plan does not fit
+        return dict(found["costs"]["accuracy_drop"])
+
+    untrained = drop("--message-loss", "20%")
+    assert untrained["estimate"] == pytest.approx(5.3, abs=0.1)
+    assert untrained["high"] - untrained["estimate"] == pytest.approx(1.3)
+    assert untrained["within"]
+    trained = drop("--message-loss", "20%", "--set", "message_dropout=0.2")
+    assert trained["estimate"] == pytest.approx(2, abs=0.1)
+    assert trained["within"]
+    assert not drop("--message-loss", "45%")["within"]
+    assert drop("--message-loss", "20%", "--set", "retransmission=1")["estimate"] == 0

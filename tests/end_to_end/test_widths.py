@@ -90,12 +90,6 @@ def test_a_calibration_of_losses_has_no_narrow_plans(dse: Command) -> None:
     assert not Path("run").exists()
 
 
-def test_trainings_with_message_dropout_are_refused_by_their_line(dse: Command) -> None:
-    Path("t.csv").write_text("n_chips,prune,message_dropout,accuracy\n1,0,,95\n8,0.9,,90\n8,0,0.1,94\n")
-    outcome = dse("calibrate", "--workload", "cats-vit", "--measurements", "t.csv")
-    assert_refused(outcome, "t.csv, line 4: message_dropout 0.1: what it costs is not fitted")
-
-
 def test_trainings_of_narrow_plans_are_refused_by_their_line(dse: Command) -> None:
     Path("t.csv").write_text("n_chips,prune,weight_bits,accuracy\n1,0,,95\n8,0.9,,90\n8,0.9,4,88\n")
     outcome = dse("calibrate", "--workload", "cats-vit", "--measurements", "t.csv")

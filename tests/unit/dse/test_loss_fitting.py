@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from costmodel.message_loss import LossLaw
-from dse.loss_fitting import USUAL_EXPONENT, Lossy, fit_losses, loss_half_width
+from dse.loss_fitting import USUAL_EXPONENT, Lossy, fit_losses, loss_confidence, loss_half_width
 
 POINTS = LossLaw.model_construct(scale=150.0, exponent=2.5, saturation=0.0, relief=0.0, at=8.0, below=12.0)
 RATIO = LossLaw.model_construct(scale=40.0, exponent=1.0, saturation=12.0, relief=200.0, at=1.5, below=2.5)
@@ -75,3 +75,24 @@ def test_deviations_of_a_loss_are_shares_of_it() -> None:
     np.testing.assert_allclose(one.deviation(predicted), 0.1 / (1 + one.drop))
     points = rows(POINTS, [(0.1, 0.0), (0.4, 0.0)], of_loss=False)
     np.testing.assert_allclose(points.deviation(points.drop + 0.1), [0.1, 0.1])
+
+
+def test_constants_are_known_the_better_the_less_noise_there_is() -> None:
+    evaluated = rows(POINTS, EVERY, of_loss=False)
+    found = fit_losses(evaluated)
+    little, much = (loss_confidence(evaluated, found, noise) for noise in (0.1, 1.0))
+    for name in found.free:
+        value = getattr(found.law, name)
+        assert much[name][0] < little[name][0] < value < little[name][1] < much[name][1], name
+
+
+def test_nine_tenths_of_the_ends_hold_the_law_that_made_the_rows() -> None:
+    held = 0
+    for seed in range(10):
+        scatter = np.random.default_rng(seed).normal(0, 1.0, len(EVERY))
+        clean = rows(POINTS, EVERY, of_loss=False)
+        noisy = Lossy(loss=clean.loss, dropout=clean.dropout, drop=clean.drop + scatter, of_loss=False)
+        found = fit_losses(noisy)
+        ends = loss_confidence(noisy, found, found.deviation_std)
+        held += sum(low <= getattr(POINTS, name) <= high for name, (low, high) in ends.items())
+    assert 0.75 <= held / 40 <= 0.98

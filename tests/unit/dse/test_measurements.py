@@ -206,3 +206,73 @@ def test_other_chips_make_no_difference_to_what_is_missing(path: Path) -> None:
     assert other.plans == one.plans
     for point in POINTS:
         np.testing.assert_array_equal(one.retrained.missing[point], other.retrained.missing[point])
+
+
+LOSSY = "n_chips,prune,message_dropout,message_loss,accuracy"
+CLEAN = f"{LOSSY}\n1,0,,,95\n8,0.9,,,85\n"
+
+
+def test_left_out_messages_are_compared_to_the_same_plan_without(path: Path) -> None:
+    m = read(path, f"{CLEAN}8,0,0,0.1,92\n8,0,0,10%,93\n8,0.9,0,5%,84\n8,0,0.1,0,94\n8,0,0.1,0.2,90\n")
+    assert m.trainings == 7
+    assert m.plans == (pruned(8, 0.9),)
+    assert m.lost is not None
+    assert m.lost.rows.loss.tolist() == [0.1, 0.05, 0.0, 0.2]
+    assert m.lost.rows.dropout.tolist() == [0, 0, 0.1, 0.1]
+    assert m.lost.rows.drop.tolist() == [2.5, 1.0, 1.0, 5.0]
+    assert not m.lost.rows.of_loss
+    assert m.lost.seeds.tolist() == [2, 1, 1, 1]
+    assert m.lost.noise == pytest.approx(0.5**0.5)  # of the plan that was trained once
+    assert [plan.message_dropout for plan in m.lost.plans] == [0, 0, 0.1, 0.1]
+
+
+def test_left_out_messages_raise_a_loss_by_a_ratio(path: Path) -> None:
+    m = read(path, "n_chips,prune,message_loss,loss\n1,0,,0.2\n8,0.9,,0.25\n8,0,.1,0.3\n8,0.9,.1,0.5\n")
+    assert m.lost is not None
+    assert m.lost.rows.of_loss
+    assert m.lost.rows.drop == pytest.approx([0.5, 1.0])
+    assert m.lost.noise == 0
+
+
+def test_a_table_without_left_out_messages_says_nothing_of_them(path: Path) -> None:
+    assert read(path, GOOD).lost is None
+    assert read(path, f"{CLEAN}8,0.5,0,0,90\n").lost is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ("8,0.5,0,0.1,80", "line 4: no row is of the same plan with no message left out"),
+        ("8,0.9,0.1,0,80\n8,0.9,0.1,0.2,70", "no row has message_loss and no message_dropout"),
+        ("8,0.9,0,0.1,80\n8,0.9,0.1,0.1,82", "message_dropout needs rows with less message_loss"),
+        ("8,0.9,0,0.1,80\n8,0.9,0.1,0.05,82", "rows with as much or more"),
+        ("8,0.9,0,91%,80", "line 4: message_loss '91%' must be 0 to 0.9, as 0.05 or 5%"),
+        ("8,0.9,0,some,80", "line 4: message_loss 'some' must be"),
+        ("8,0.9,0,nan,80", "line 4: message_loss 'nan' must be"),
+        ("1,0,0,0.1,80", "line 4: no message can be left out, one chip sends none"),
+        ("1,0,0.1,0,80", "line 4: no message can be left out, one chip sends none"),
+        ("8,0.9,0,0.1,80\n8,0.9,0,10%,81", ""),
+    ],
+)
+def test_rows_that_say_nothing_of_lost_messages_are_refused(path: Path, rows: str, named: str) -> None:
+    if not named:
+        assert read(path, f"{CLEAN}{rows}\n").lost is not None
+        return
+    with pytest.raises(UsageError) as caught:
+        read(path, f"{CLEAN}{rows}\n")
+    assert named in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("column", ["retransmission", "strategy"])
+def test_messages_that_are_sent_again_cannot_be_left_out(path: Path, column: str) -> None:
+    again, not_again = {"retransmission": ("1", "0"), "strategy": ("head_wise", "column_wise")}[column]
+    text = f"n_chips,prune,message_loss,accuracy,{column}\n1,0,,95,{not_again}\n8,0.9,,85,{not_again}\n"
+    with pytest.raises(UsageError, match="line 4: no message can be left out, lost ones are sent again"):
+        read(path, f"{text}8,0,0.1,90,{again}\n")
+
+
+def test_a_seed_may_stand_once_for_each_message_loss(path: Path) -> None:
+    text = "n_chips,prune,message_loss,seed,accuracy\n1,0,0,1,95\n8,0.9,0,1,85\n8,0.9,0.1,1,84\n"
+    assert read(path, f"{text}8,0.9,0.2,1,83\n").trainings == 4
+    with pytest.raises(UsageError, match="line 5: the same plan and seed as in line 4"):
+        read(path, f"{text}8,0.9,10%,1,83\n")

@@ -150,3 +150,11 @@ def test_examples_are_plans_of_any_model_and_one_spares_qkv(name: str) -> None:
     assert [plan.prune_qkv == 0 for plan in found] == [False, False, True]
     assert all(share > 0 for share in missing_of(workload, CHIPS, found))
     assert replace(found[2], prune_qkv=found[0].prune_qkv) == found[0]
+
+
+def test_what_a_front_narrows_and_leaves_out_is_not_retrained() -> None:
+    altered = [
+        replace(plan, weight_bits=4, message_bits=6, message_dropout=0.1, retransmission=1) for plan in EVEN
+    ]
+    assert ask(altered, 3) == ask(EVEN, 3)
+    assert ask([*altered, *EVEN], 3) == ask(EVEN, 3)
