@@ -17,6 +17,7 @@ from dse.validation.accuracy import rows_of
 Array = NDArray[np.floating[Any]]
 DATASETS = {"ett": "ETT", "icd": "ICD", "london": "London"}
 SERIES = "cats-timeseries"
+TASKS_DROPOUT = 0.2  # of models trained with it
 MOST_FITTED, ROUNDING = 0.06, 1e-9
 BEYOND = "no rate above that message dropout was fitted, and the law does not bend there as the loss does"
 
@@ -30,6 +31,23 @@ def evaluations(dataset: str) -> tuple[float, Lossy]:
     )
     base = float(score[(loss == 0) & (dropout == 0)][0])
     return base, Lossy(loss=loss, dropout=dropout, drop=score / base - 1, of_loss=True)
+
+
+@cache
+def of_tasks() -> dict[str, Lossy]:
+    """Give what messages cost four small encoders, pruned or not, each against itself without loss."""
+    scores: dict[str, dict[tuple[float, float, float], list[float]]] = {}
+    for row in rows_of("message_loss_accuracy.csv"):
+        dropout = TASKS_DROPOUT * int(row["trained_with_message_dropout"])
+        key = float(row["pruning_ratio"]), dropout, float(row["message_loss"])
+        scores.setdefault(row["dataset"], {}).setdefault(key, []).append(100 * float(row["accuracy"]))
+    found = {}
+    for name, of in scores.items():
+        mean = {key: float(np.mean(score)) for key, score in of.items()}
+        drop = [mean[ratio, 0.0, 0.0] - score for (ratio, _, _), score in mean.items()]
+        _, dropout, loss = np.array([*mean]).T
+        found[name] = Lossy(loss=loss, dropout=dropout, drop=np.array(drop), of_loss=False)
+    return found
 
 
 def known_losses() -> LossOfTasks:

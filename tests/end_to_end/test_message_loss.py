@@ -144,7 +144,7 @@ def test_a_table_with_lost_messages_calibrates_what_they_cost(dse: Command) -> N
     fit = said(dse("calibrate", "--workload", "cats-vit", "--measurements", "t.csv", "--out", "mine.toml"))
     assert "8 chips, column_wise, pruned by 0.5, trained with message dropout 0.2" in fit
     assert "law of lost messages: scale" in fit
-    assert "90 % interval of it: +-1.3 points, up to 40 % lost" in fit
+    assert "90 % interval of it: +-1.5 points, up to 40 % lost" in fit
     table = load_workload("cats-vit", calibration="mine.toml").calibration.message_loss
     assert isinstance(table, LossFitted)
     assert (table.least_loss, table.most_loss, table.most_dropout) == (0.1, 0.4, 0.2)
@@ -166,7 +166,7 @@ def test_a_table_with_lost_messages_calibrates_what_they_cost(dse: Command) -> N
 
     untrained = drop("--message-loss", "20%")
     assert untrained["estimate"] == pytest.approx(5.3, abs=0.1)
-    assert untrained["high"] - untrained["estimate"] == pytest.approx(1.3)
+    assert untrained["high"] - untrained["estimate"] == pytest.approx(1.5)
     assert untrained["within"]
     trained = drop("--message-loss", "20%", "--set", "message_dropout=0.2")
     assert trained["estimate"] == pytest.approx(2, abs=0.1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import stats
 
 from costmodel import Accounting, Plan, Plans, evaluate, load_platform, load_workload
 from costmodel.accuracy import Damage
@@ -15,7 +16,7 @@ from costmodel.errors import ParameterError, PlanError, UsageError
 from costmodel.message_loss import LossFitted, LossLaw, LossOfTasks
 from costmodel.parameters import load
 from dse.loss_fitting import fit_losses
-from dse.validation.message_loss import DATASETS, evaluations
+from dse.validation.message_loss import DATASETS, evaluations, of_tasks
 from tests.conftest import Copy
 from tests.strategies import RADIO
 
@@ -133,6 +134,22 @@ def test_the_built_in_band_holds_its_own_tasks_and_what_others_lost(family: str)
     assert (band.high >= np.minimum(100, known.most_times * band.estimate)).all()
     assert (band.high <= 100).all()
     assert (np.diff(band.high) >= 0).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_built_in_tasks_are_what_their_evaluations_give(family: str) -> None:
+    known = lossy(family)
+    assert isinstance(known, LossOfTasks)
+    assert set(known.tasks) == set(of_tasks())
+    deviations = []
+    for name, rows in of_tasks().items():
+        found = fit_losses(rows)
+        deviations.append(found.deviation)
+        for constant in found.free:
+            stated, value = (getattr(law, constant) for law in (known.tasks[name], found.law))
+            assert stated == pytest.approx(value, rel=5e-3), (name, constant)
+    assert known.residual == pytest.approx(np.sqrt(np.mean(np.concatenate(deviations) ** 2)), rel=5e-3)
+    assert known.quantile == pytest.approx(stats.t.ppf(0.95, len(known.tasks) - 1), rel=1e-3)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
