@@ -156,6 +156,10 @@ class Tasks(BaseModel):
         low, high = (np.where(u > 0, end, 0.0) for end in (band.low, band.high))
         return Drop(estimate=band.estimate, low=low, high=high)
 
+    def score(self, _drop: Any) -> None:
+        """Accuracy that is left after a drop: nobody knows that of the whole model."""
+        return
+
     def within(self, missing: Any) -> Any:
         """Whether a share is among those that were measured: none is."""
         return np.zeros(np.shape(missing), dtype=bool)
@@ -232,6 +236,10 @@ class Fitted(BaseModel):
         estimate = power_law(self.scale, self.exponent, missing)
         half = self.half_width * np.where(self.within(missing), 1.0, WIDER) * (np.asarray(missing) > 0)
         return Drop(estimate=estimate, low=estimate - half, high=estimate + half)
+
+    def score(self, drop: Any) -> Any:
+        """Accuracy in per cent, or loss, that is left after a drop."""
+        return self.base - drop if self.metric == "accuracy" else self.base * (1 + np.asarray(drop))
 
     def within(self, missing: Any) -> Any:
         """Whether a share lies between those that were measured, of which none missing is one."""

@@ -59,7 +59,7 @@ class Costs:
         phase), root (and leaders that add up), link, l3 (waits for off-chip memory).
     energy_by_cause_j : dict
         Joules of all chips by cause: compute, root, idle, l3, l2, link.
-    tokens : int
+    tokens : array of int
         Tokens that one inference works on.
     n_chips, n_chips_with_l3 : array of int
         Chips, and those that need off-chip memory.
@@ -77,6 +77,8 @@ class Costs:
         U, the share of the weights that no chip stores, weighed by importance.
     accuracy_drop, accuracy_drop_low, accuracy_drop_high : array
         Accuracy lost, in the unit of the workload's calibration, and the ends of its 90 % interval.
+    score : array, optional
+        Accuracy in per cent, or loss, that is left; none where nobody measured the whole model's.
     accuracy_within : array of bool
         Whether the calibration measured as much of all that a plan does.
     regime : array of int
@@ -91,7 +93,7 @@ class Costs:
 
     latency_by_cause_s: dict[str, Array]
     energy_by_cause_j: dict[str, Array]
-    tokens: int
+    tokens: NDArray[np.int64]
     n_chips: NDArray[np.int64]
     n_chips_with_l3: NDArray[np.int64]
     head_from_l3: NDArray[np.bool_]
@@ -107,6 +109,7 @@ class Costs:
     accuracy_drop: Array
     accuracy_drop_low: Array
     accuracy_drop_high: Array
+    score: Array | None
     accuracy_within: NDArray[np.bool_]
     regime: NDArray[np.int64]
     on_chip_s: Array
@@ -120,11 +123,13 @@ class Costs:
 
         def joined(values: list[Any]) -> Any:
             first = values[0]
+            if any(value is None for value in values):
+                return None
             if isinstance(first, dict):
                 return {key: joined([value[key] for value in values]) for key in first}
             if isinstance(first, Demand):
                 return replace(first, asked=joined([value.asked for value in values]))
-            return first if isinstance(first, int) else np.concatenate(values)[order]
+            return np.concatenate(values)[order]
 
         return Costs(**{f.name: joined([getattr(c, f.name) for _, c in batches]) for f in fields(Costs)})
 

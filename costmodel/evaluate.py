@@ -233,7 +233,7 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
     costs = Costs(
         latency_by_cause_s=latency,
         energy_by_cause_j=energy,
-        tokens=workload.rows,
+        tokens=np.full(len(plans), workload.rows),
         n_chips=n,
         n_chips_with_l3=np.asarray(np.sum(roles * (placement.l3 > 0), axis=OF_CHIPS)),
         head_from_l3=np.any(placement.head_traffic > 0, axis=OF_CHIPS),
@@ -249,6 +249,7 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         accuracy_drop=drop.estimate,
         accuracy_drop_low=drop.low,
         accuracy_drop_high=drop.high,
+        score=workload.calibration.score(drop.estimate),
         accuracy_within=damage.within(workload.calibration),
         regime=np.max(placement.regime, axis=OF_CHIPS),
         on_chip_s=block.on_chip_s,

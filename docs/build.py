@@ -111,7 +111,7 @@ def parameters_page() -> str:
 def demo_text() -> str:
     """Show what ``make demo`` prints of its result, as an indented block."""
     job = Job(
-        workload=load_workload("tinyllama-42m"),
+        workloads=(load_workload("tinyllama-42m"),),
         platform=load_platform("siracusa-mipi"),
         accounting=Accounting(),
         space=load_space("head_wise"),

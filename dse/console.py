@@ -49,17 +49,20 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     quantities = {o.name: o for o in (*job.objectives, *(c.objective for c in job.constraints))}
     shown = [o for o in quantities.values() if o.name not in ("n_chips", "accuracy_drop")]
     several = len(job.space.choices) > 1
-    drop = objectives_of(job.workload.calibration.metric)["accuracy_drop"]
+    drop = objectives_of(job.metric)["accuracy_drop"]
+    models = len(job.workloads) > 1
     lossy = drop.name in quantities or bool(np.any(front["accuracy_drop_high"] > 0))
-    columns = ["", "front", "chips", *(["strategy"] if several else []), "plan", *(o.label for o in shown)]
+    which = [*(["model"] if models else []), "chips", *(["strategy"] if several else []), "plan"]
+    columns = ["", "front", *which, *(o.label for o in shown)]
     columns += [f"{drop.label}, 90 %"] if lossy else []
-    numbers = [1, 2, *range(len(columns) - len(shown) - lossy, len(columns))]
+    numbers = [1, 2 + models, *range(len(columns) - len(shown) - lossy, len(columns))]
     table = plain_table(*columns, "weights", "most time", right=numbers)
     for i in shown_rows(front):
         row = front.iloc[i]
         table.add_row(
             "knee" if row["knee"] else "",
             str(i),
+            *([str(row["workload"])] if models else []),
             str(row["n_chips"]),
             *([str(row["strategy"])] if several else []),
             plan_words(plan_of_row(row)),
@@ -83,12 +86,14 @@ def search_report(
     """What a search found, what to do with it, and where the files are."""
     job, certificate = result.job, result.certificate
     scope = scope_words(job.accounting.scope, head=job.accounting.head)
+    asked = dict.fromkeys(request_words(one.request, one.n_tokens) for one in job.workloads)
+    requests = " or ".join(asked)
     share = job.accounting.message_loss
     lost = f", {100 * share:.3g} % of messages lost" if share else ""
     lines: list[RenderableType] = [
         Text(f"{title(job)}", style="bold"),
         (
-            f"{scope}, {request_words(job.workload.request, job.workload.n_tokens)}, "
+            f"{scope}, {requests}, "
             f"{f'prefetch accounting {job.accounting.prefetch}, ' if job.platform.mcu.l3 else ''}"
             f"kernel set {job.platform.kernels_name}, space {job.space.name}"
             f"{lost}"
@@ -142,21 +147,25 @@ def recommendation(result: SearchResult) -> str:
         return "No plan to recommend."
     plan, found = result.plans.row(index), result.costs
     whole = result.job.accounting.scope == "model"
-    rate = rate_words(
-        result.job.workload.request, found.latency_s[index], found.throughput_tokens_per_s[index]
-    )
+    workload = result.workload(index)
+    rate = rate_words(workload.request, found.latency_s[index], found.throughput_tokens_per_s[index])
     costs_of = f"{seconds(found.latency_s[index])}, {joules(found.energy_j[index])}"
     costs_of += f", {rate}" if whole else " a block"
-    return f"Recommended (knee): {whole_words(plan)}: {costs_of}"
+    model = f"{workload.name} on " if len(result.job.workloads) > 1 else ""
+    return f"Recommended (knee): {model}{whole_words(plan)}: {costs_of}"
 
 
 def infeasible_lines(result: SearchResult) -> list[RenderableType]:
     """Say that nothing fits, and how far the nearest plan is from it."""
     near = result.nearest
     plan, found = result.plans.row(near), result.costs
+    model = f"{result.workload(near).name} on " if len(result.job.workloads) > 1 else ""
     return [
         Text("No plan is feasible.", style="bold red"),
-        (f"Nearest: {whole_words(plan)}: {seconds(found.latency_s[near])}, {joules(found.energy_j[near])}"),
+        (
+            f"Nearest: {model}{whole_words(plan)}: "
+            f"{seconds(found.latency_s[near])}, {joules(found.energy_j[near])}"
+        ),
         *(f"  {gap}" for gap in exceeded(result, near, levers(result)).split(" | ")),
     ]
 
@@ -165,19 +174,23 @@ def accuracy_lines(job: Job, front: pd.DataFrame) -> list[str]:
     """Say what stands behind accuracy, where a plan may lose any."""
     if not np.any(front["accuracy_drop_high"] > 0):
         return []
-    workload = job.workload
-    if workload.calibrated_by is not None:
-        beyond = int(np.sum(~front["accuracy_within"]))
+    calibrated = [one for one in job.workloads if one.calibrated_by is not None]
+    lines = []
+    for workload in calibrated:
+        beyond = int(np.sum(~front["accuracy_within"] & (front["workload"] == workload.name)))
         wider = (
             f" {beyond} of the front's plans are beyond what it measured, their intervals wider."
             if beyond
             else ""
         )
-        return [
+        lines.append(
             f"Accuracy by calibration {workload.calibrated_by}: {workload.calibration.description}.{wider}"
-        ]
+        )
+    if len(calibrated) == len(job.workloads):
+        return lines
     bounds = [c.text for c in job.constraints if c.objective.name == "accuracy_drop"]
     return [
+        *lines,
         UNCALIBRATED,
         *(
             f"{text} holds for the mean of those tasks; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +14,7 @@ from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage
 from costmodel.calibration import UNITS
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
-from costmodel.errors import DseError, ParameterError, cut
+from costmodel.errors import DseError, ParameterError, cut, nearest
 from costmodel.evaluate import Inspection, code_bytes, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.hardware import Platform, platform_of
@@ -41,6 +41,7 @@ from dse.document import (
     PlatformChoice,
     PredictedCosts,
     Round,
+    RunWorkload,
     Synchronisation,
     Violation,
     WorkloadChoice,
@@ -88,6 +89,7 @@ def _accuracy_drop(workload: Workload, costs: Costs, index: int) -> AccuracyDrop
         estimate=float(costs.accuracy_drop[index]),
         low=float(costs.accuracy_drop_low[index]),
         high=float(costs.accuracy_drop_high[index]),
+        score=None if costs.score is None else float(costs.score[index]),
         calibration=workload.calibrated_by,
         within=bool(costs.accuracy_within[index]),
     )
@@ -154,11 +156,13 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform, plan, found.costing.damage),
-        inputs=[
-            Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data)
-            for r in (*workload.records, *platform.records)
-        ],
+        inputs=inputs_of((*workload.records, *platform.records)),
     )
+
+
+def inputs_of(records: Sequence[Record]) -> list[Input]:
+    """Give parameter files as a document carries them."""
+    return [Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data) for r in records]
 
 
 def usable_bytes(platform: Platform, plan: Plan) -> dict[str, float]:
@@ -240,6 +244,8 @@ def _synchronisation(one: PlannedSynchronisation) -> Synchronisation:
     )
 
 
+WORKLOAD_KINDS = ("model", "importance", "calibration")
+PLATFORM_KINDS = ("platform", "mcu", "link", "kernels")
 Parts = tuple[Workload, Platform, Plan, Accounting]
 
 
@@ -251,8 +257,20 @@ def parts(document: Deployment) -> Parts:
     DseError
         The document's contents make no sense.
     """
+    records = _records(document.inputs, KINDS)
+    strategy_named(document.decisions.strategy)
+    return (
+        _workload(document.workload, records),
+        platform_of(tuple(records[k] for k in PLATFORM_KINDS)),
+        plan_of({"strategy": document.decisions.strategy, **document.decisions.values}),
+        Accounting(**document.accounting.model_dump()),
+    )
+
+
+def _records(inputs: Sequence[Input], kinds: Iterable[str]) -> dict[str, Record]:
+    """Give back the parameter files that a document carries, one of each kind."""
     records: dict[str, Record] = {}
-    for entry in document.inputs:
+    for entry in inputs:
         if entry.kind in records:
             raise ParameterError(f"key 'inputs' holds two of kind {entry.kind!r}")
         if hash_of(entry.data) != entry.sha256:
@@ -260,23 +278,36 @@ def parts(document: Deployment) -> Parts:
                 f"key 'inputs': the contents of {entry.kind} {entry.name!r} are not those hashed"
             )
         records[entry.kind] = Record(**entry.model_dump())
-    for kind in KINDS:
+    for kind in kinds:
         if kind not in records:
             raise ParameterError(f"key 'inputs' holds no {kind}")
-    choice, accounting = document.workload, document.accounting
-    strategy_named(document.decisions.strategy)
-    return (
-        workload_of(
-            records["model"],
-            records["importance"],
-            records["calibration"],
-            choice.request,
-            choice.n_tokens,
-        ),
-        platform_of(tuple(records[k] for k in ("platform", "mcu", "link", "kernels"))),
-        plan_of({"strategy": document.decisions.strategy, **document.decisions.values}),
-        Accounting(**accounting.model_dump()),
+    return records
+
+
+def _workload(choice: WorkloadChoice, records: dict[str, Record]) -> Workload:
+    return workload_of(
+        records["model"], records["importance"], records["calibration"], choice.request, choice.n_tokens
     )
+
+
+def workload_in(summary: dict[str, Any], name: str) -> Workload:
+    """Give back a workload of a run by its name.
+
+    Parameters
+    ----------
+    summary : dict
+        Contents of run.json.
+
+    Raises
+    ------
+    ParameterError
+        The run has none of that name, or what it carries of it makes no sense.
+    """
+    known = [validate(RunWorkload, entry, "run.json: key 'workloads'") for entry in summary["workloads"]]
+    for one in known:
+        if one.name == name:
+            return _workload(one, _records(one.inputs, WORKLOAD_KINDS))
+    raise ParameterError(f"the run has no workload {name!r}; {nearest(name, [one.name for one in known])}")
 
 
 MAX_PLAN_BYTES = 20_000_000

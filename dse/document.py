@@ -132,6 +132,8 @@ class AccuracyDrop(BaseModel):
     ----------
     unit : {"points", "loss ratio"}
         Points of accuracy, of a hundred; or the ratio to the loss of the whole model, less one.
+    score : float, optional
+        Accuracy in per cent, or loss, that is left; none where nobody measured the whole model's.
     calibration : str, optional
         Name of the calibration; none where the numbers are what other tasks make one expect.
     within : bool
@@ -144,6 +146,7 @@ class AccuracyDrop(BaseModel):
     estimate: float
     low: float
     high: float
+    score: float | None
     calibration: str | None
     within: bool
 
@@ -202,6 +205,12 @@ class WorkloadChoice(BaseModel):
     name: str
     request: RequestKind
     n_tokens: int
+
+
+class RunWorkload(WorkloadChoice):
+    """A workload of a run, with its parameter files."""
+
+    inputs: list[Input]
 
 
 class PlatformChoice(BaseModel):

@@ -20,9 +20,9 @@ from costmodel.errors import RunError, UsageError, cut, nearest
 from costmodel.plan import DECISIONS, Number
 from costmodel.strategies import STRATEGIES
 from dse import __version__
-from dse.deployment import deployment
-from dse.document import Deployment
-from dse.objectives import OBJECTIVES, Objective
+from dse.deployment import deployment, inputs_of
+from dse.document import Deployment, RunWorkload
+from dse.objectives import KNOWN, OBJECTIVES, SCORES, Objective
 from dse.plots import save_front
 from dse.search import Job, SearchResult
 from dse.tables import exceeded, front_table, levers, trials_table
@@ -41,7 +41,7 @@ RUN_FILES = (
     "pareto.html",
 )
 PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
-LEAST = {f"min-{o.name}": o.column for o in OBJECTIVES.values() if not o.maximise}
+LEAST = {f"min-{o.name}": o.column for o in KNOWN.values() if not o.maximise}
 
 
 def new_run_folder(path: Path, *, overwrite: bool) -> Path:
@@ -134,11 +134,12 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
     recommended = result.recommended
     summary: dict[str, Any] = {
         "arguments": sys.argv[1:],
-        "workload": {
-            "name": job.workload.name,
-            "request": job.workload.request,
-            "n_tokens": job.workload.n_tokens,
-        },
+        "workloads": [
+            RunWorkload(
+                name=one.name, request=one.request, n_tokens=one.n_tokens, inputs=inputs_of(one.records)
+            ).model_dump()
+            for one in job.workloads
+        ],
         "platform": job.platform.name,
         "kernels": job.platform.kernels_name,
         "accounting": vars_of(job.accounting),
@@ -159,7 +160,8 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
         "versions": versions(),
         "git_commit": git_commit(),
         "parameter_files": {
-            f"{r.kind}/{r.name}": r.sha256 for r in (*job.workload.records, *job.platform.records)
+            f"{r.kind}/{r.name}": r.sha256
+            for r in (*(r for one in job.workloads for r in one.records), *job.platform.records)
         },
     }
     if recommended is None:
@@ -212,23 +214,24 @@ def write_plan(path: Path, document: Deployment) -> None:
 def plan_at(result: SearchResult, index: int) -> Deployment:
     """Write out plan `index` of a search."""
     job = result.job
-    return deployment(job.workload, job.platform, result.plans.row(index), job.accounting)
+    return deployment(result.workload(index), job.platform, result.plans.row(index), job.accounting)
 
 
 def title(job: Job) -> str:
     """One line that names a job."""
-    return _title(job.workload.name, job.workload.request, job.platform.name)
+    return _title([one.name for one in job.workloads], job.workloads[0].request, job.platform.name)
 
 
 def figure_title(summary: dict[str, Any]) -> str:
     """Title of a run's figures: the job, and the objectives whose front is drawn."""
-    job = _title(summary["workload"]["name"], summary["workload"]["request"], summary["platform"])
-    *most, last = [OBJECTIVES[name].title for name in summary["objectives"]]
+    workloads = summary["workloads"]
+    job = _title([one["name"] for one in workloads], workloads[0]["request"], summary["platform"])
+    *most, last = [KNOWN[name].title for name in summary["objectives"]]
     return f"{job}\nfront over {', '.join(most)}{' and ' if most else ''}{last}"
 
 
-def _title(workload: str, request: str, platform: str) -> str:
-    return f"{workload}, {request}, on {platform}"
+def _title(workloads: Sequence[str], request: str, platform: str) -> str:
+    return f"{' or '.join(workloads)}, {request}, on {platform}"
 
 
 def write_run(folder: Path, result: SearchResult, wall_s: float) -> list[Path]:
@@ -268,9 +271,12 @@ def read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
         raise RunError(f"{folder} holds no {RUN_FILE}: it is not a finished run")
     try:
         summary = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        named = [summary["workload"]["name"], summary["workload"]["request"], summary["platform"]]
-        known = all(isinstance(name, str) for name in named) and bool(summary["objectives"])
-        known = known and set(summary["objectives"]) <= set(OBJECTIVES)
+        named = [entry[key] for entry in summary["workloads"] for key in ("name", "request")]
+        named += [summary["platform"]]
+        known = (
+            len(named) > 1 and all(isinstance(name, str) for name in named) and bool(summary["objectives"])
+        )
+        known = known and set(summary["objectives"]) <= set(KNOWN)
     except (OSError, ValueError, KeyError, TypeError):
         known = False
     if not known:
@@ -288,7 +294,8 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
     known = [s for name, s in STRATEGIES.items() if name in set(table.get("strategy", ()))]
     decisions = [name for name in DECISIONS if any(name in s.decisions for s in known)]
     numbers = list(dict.fromkeys((*decisions, *(o.column for o in OBJECTIVES.values()))))
-    for column in [*numbers, *flags, "strategy", "regime", "limited_by"]:
+    numbers += [o.column for o in SCORES.values() if o.column in table]
+    for column in [*numbers, *flags, "workload", "strategy", "regime", "limited_by"]:
         if column not in table:
             raise RunError(f"{path}: column {column!r} is missing")
     if not len(table):
@@ -317,7 +324,7 @@ def picked(front: pd.DataFrame, pick: str) -> int:
         raise RunError("the front of this run is empty: no plan was feasible")
     if pick == "knee":
         return int(np.argmax(front["knee"].to_numpy()))
-    if pick in LEAST:
+    if pick in LEAST and LEAST[pick] in front:
         return int(np.argmin(front[LEAST[pick]].to_numpy()))
     if pick.isascii() and pick.isdecimal() and len(pick) < 10:
         if int(pick) < len(front):

@@ -41,6 +41,8 @@ class Objective:
         Of one without SI unit: words that a bound may carry, and how many one of it is. It may be 0.
     decimals : int, optional
         Digits after the point that people see; without it, four digits in all.
+    most : float, optional
+        Highest value there can be, where how much it is missed by says more than the value.
     """
 
     name: str
@@ -55,6 +57,15 @@ class Objective:
     share: bool = False
     units: Mapping[str, float] = field(default_factory=dict)
     decimals: int | None = None
+    most: float | None = None
+
+    def minimised(self, costs: Costs) -> FloatArray:
+        """Array to be minimised: of what is best at some value, what is missed to it."""
+        return self.sign * self.of(costs) + (self.most or 0.0)
+
+    def natural(self, minimised: float) -> float:
+        """Value of which this is what is minimised."""
+        return self.sign * (minimised - (self.most or 0.0))
 
     @property
     def sign(self) -> float:
@@ -81,6 +92,12 @@ class Objective:
     def with_interval(self, value: float, low: float, high: float) -> str:
         """Say a value with its interval, in the unit that people see."""
         return f"{self.shown(value)} ({self.shown(low)} to {self.shown(high)})"
+
+
+def _score(costs: Costs) -> FloatArray:
+    if costs.score is None:
+        raise UsageError("nobody measured what the whole model scores")
+    return costs.score
 
 
 def _n_chips(costs: Costs) -> FloatArray:
@@ -219,30 +236,77 @@ OBJECTIVES: dict[str, Objective] = {
     )
 }
 OF_ACCURACY = ("accuracy_drop", "accuracy_drop_high")
+# What a model still scores, by metric: the one thing about accuracy that compares models.
+SCORES: dict[Metric, Objective] = {
+    "accuracy": Objective(
+        name="accuracy",
+        column="accuracy_percent",
+        unit="",
+        shown_unit="%",
+        per_shown=1.0,
+        description="accuracy that is left, of models whose calibration measured it",
+        of=_score,
+        maximise=True,
+        most=100.0,
+        units={"%": 1.0},
+        decimals=1,
+    ),
+    "loss": Objective(
+        name="loss",
+        column="loss",
+        unit="",
+        shown_unit="",
+        per_shown=1.0,
+        description="test loss, of models whose calibration measured it",
+        of=_score,
+    ),
+}
+OF_ONE_MODEL = ("missing_weights", *OF_ACCURACY)  # counted from each model's own base
+KNOWN = {**OBJECTIVES, **{o.name: o for o in SCORES.values()}}
 DEFAULT_OBJECTIVES = ("latency", "energy", "n_chips")
 
 
 def objectives_of(metric: Metric) -> dict[str, Objective]:
     """Give all objectives, those of accuracy in the unit of a metric."""
+    found = {**OBJECTIVES, SCORES[metric].name: SCORES[metric]}
     if metric == "accuracy":
-        return OBJECTIVES
-    return OBJECTIVES | {
+        return found
+    return found | {
         name: replace(OBJECTIVES[name], shown_unit="% of the loss", per_shown=0.01, units={"%": 0.01})
         for name in OF_ACCURACY
     }
 
 
+def objective_named(name: str, metric: Metric) -> Objective:
+    """Look one up.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name, or it is of another metric.
+    """
+    if name not in KNOWN:
+        raise UsageError(f"unknown objective {name!r}; {nearest(name, KNOWN)}")
+    found = objectives_of(metric)
+    if name not in found:
+        raise UsageError(f"objective {name!r}: the calibration measured {metric}, objective {metric!r} is it")
+    return found[name]
+
+
 def objectives_named(names: Sequence[str], metric: Metric = "accuracy") -> list[Objective]:
     """Look objectives up; each at most once, at least one."""
-    for name in names:
-        if name not in OBJECTIVES:
-            raise UsageError(f"unknown objective {name!r}; {nearest(name, OBJECTIVES)}")
-    return [objectives_of(metric)[name] for name in dict.fromkeys(names or DEFAULT_OBJECTIVES)]
+    return [objective_named(name, metric) for name in dict.fromkeys(names or DEFAULT_OBJECTIVES)]
+
+
+def objectives_of_several(names: Sequence[str], metric: Metric) -> list[str]:
+    """Give objectives that compare models: what they score in the place of what they lose."""
+    kept = [name for name in names or DEFAULT_OBJECTIVES if name not in OF_ONE_MODEL]
+    return [*kept, SCORES[metric].name]
 
 
 def minimised(objectives: Sequence[Objective], costs: Costs) -> FloatArray:
     """Matrix of shape (n, m) of objectives, all to be minimised."""
-    return np.stack([o.sign * o.of(costs) for o in objectives], axis=-1)
+    return np.stack([o.minimised(costs) for o in objectives], axis=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,9 +342,10 @@ def constraint(text: str, metric: Metric = "accuracy") -> Constraint:
     if match is None:
         raise UsageError(f"constraint {text[:MAX_EXPRESSION_CHARS]!r} cannot be read", form)
     name, operator, unit = match["name"].replace(" ", "_"), match["operator"], match["unit"]
-    if name not in OBJECTIVES:
-        raise UsageError(f"constraint {text!r}: unknown objective {name!r}; {nearest(name, OBJECTIVES)}")
-    objective, number = objectives_of(metric)[name], float(match["number"])
+    try:
+        objective, number = objective_named(name, metric), float(match["number"])
+    except UsageError as error:
+        raise UsageError(f"constraint {text!r}: {error.message}") from None
     if unit in objective.units:
         number, unit = number * objective.units[unit], ""
     if operator not in ("<=", ">="):

@@ -26,6 +26,14 @@ def whole_number(text: str | int) -> int:
 WorkloadOption = Annotated[
     str | None, typer.Option("--workload", help=f"Model, by name or TOML path. [default: {DEFAULT_WORKLOAD}]")
 ]
+WorkloadsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workload",
+        help="Model, by name or TOML path (repeatable: several are alternatives in one front). "
+        f"[default: {DEFAULT_WORKLOAD}]",
+    ),
+]
 PlatformOption = Annotated[
     str | None,
     typer.Option("--platform", help=f"Platform, by name or TOML path. [default: {DEFAULT_PLATFORM}]"),
@@ -77,6 +85,14 @@ CalibrationOption = Annotated[
     str | None,
     typer.Option(
         "--calibration", help="What plans cost in accuracy, by name or TOML path. [default: other tasks]"
+    ),
+]
+CalibrationsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--calibration",
+        help="What plans cost in accuracy, by name or TOML path (one a workload, in their order). "
+        "[default: other tasks]",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

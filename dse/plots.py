@@ -31,7 +31,7 @@ AXIS_NAMES = {"edp": "energy-delay product"}  # of objectives whose title is an 
 REGIME_COLOURS = {"resident": GREEN, "prefetched": BLUE, "streamed": ORANGE}
 REGIME_MARKERS = {"resident": "o", "prefetched": "s", "streamed": "^"}
 REGIME_SYMBOLS = {"resident": "circle", "prefetched": "square", "streamed": "triangle-up"}
-STRATEGY_COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
+KIND_COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 PAGE_BUTTONS: dict[str, Any] = {
     "displaylogo": False,
     "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
@@ -144,14 +144,15 @@ def label_points(figure: Figure, axes: Axes, labels: Sequence[Label]) -> None:
 def front_groups(front: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str, str]]:
     """Cut a front in groups that are drawn alike: name, rows, colour, regime.
 
-    Plans of one strategy are coloured by regime, those of several by strategy.
+    Plans of several models are coloured by model, of several strategies by strategy, all others by regime.
     """
-    strategies = list(dict.fromkeys(front["strategy"]))
-    for strategy, colour in zip(strategies, cycle(STRATEGY_COLOURS), strict=False):
+    by = "workload" if len(set(front["workload"])) > 1 else "strategy"
+    kinds = list(dict.fromkeys(front[by]))
+    for kind, colour in zip(kinds, cycle(KIND_COLOURS), strict=False):
         for regime in REGIME_MARKERS:
-            rows = front[(front["strategy"] == strategy) & (front["regime"] == regime)]
-            if len(rows) and len(strategies) > 1:
-                yield f"Pareto front, {strategy}, weights {regime}", rows, colour, regime
+            rows = front[(front[by] == kind) & (front["regime"] == regime)]
+            if len(rows) and len(kinds) > 1:
+                yield f"Pareto front, {kind}, weights {regime}", rows, colour, regime
             elif len(rows):
                 yield f"Pareto front, weights {regime}", rows, REGIME_COLOURS[regime], regime
 
@@ -192,10 +193,11 @@ def plot_front(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
             )
         knee = front[front["knee"]]
         for _, row in knee.iterrows():
+            model = f"{row['workload']} on " if len(set(trials["workload"])) > 1 else ""
             point = (row[x.column] / x.per_shown, row[y.column] / y.per_shown)
             axes.scatter(
                 *point, s=170, facecolors="none", edgecolors="black", linewidths=1.3, zorder=4,
-                label=f"recommended: {chips_words(plan := plan_of_row(row))}, {plan_words(plan)}",
+                label=f"recommended: {model}{chips_words(plan := plan_of_row(row))}, {plan_words(plan)}",
             )  # fmt: skip
         for name, o in (("x", x), ("y", y)):
             axes.set(**{f"{name}scale": "log" if is_log(o, feasible[o.column]) else "linear"})
@@ -222,9 +224,12 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
     """Interactive page of the same data, complete in itself: hover shows a plan's decisions and costs."""
     import plotly.graph_objects as go
 
+    names = dict.fromkeys(trials["workload"])
+    models = {name: f"{name}: " for name in names} if len(names) > 1 else {}
+
     def texts(rows: pd.DataFrame) -> list[str]:
         return [
-            f"{html_text(whole_words(plan_of_row(r)))}<br>"
+            f"{html_text(models.get(r['workload'], '') + whole_words(plan_of_row(r)))}<br>"
             f"{r['latency_s'] * 1e3:.4g} ms, {r['energy_j'] * 1e3:.4g} mJ<br>"
             f"weights {r['regime']}, limited by {r['limited_by']}"
             for r in rows.to_dict("records")

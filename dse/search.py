@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.accounting import Accounting
+from costmodel.calibration import Metric
 from costmodel.costs import Costs
+from costmodel.errors import UsageError
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform
 from costmodel.plan import Plans, plan_of
@@ -18,7 +21,7 @@ from costmodel.strategies import keys
 from costmodel.workload import Workload
 from dse.engines import ENGINES, Engine, pick
 from dse.engines.exhaustive import unseen
-from dse.objectives import Constraint, Objective, minimised
+from dse.objectives import OF_ONE_MODEL, SCORES, Constraint, Objective, minimised
 from dse.pareto import front_mask, knee
 from search_spaces import SearchSpace
 
@@ -29,14 +32,17 @@ MAX_PROPOSALS = 2
 
 FloatArray = NDArray[np.floating[Any]]
 Report = Callable[[int, int, float], None]
-Commit = Callable[[Plans, FloatArray, dict[str, FloatArray]], None]
+Commit = Callable[[str, Plans, FloatArray, dict[str, FloatArray]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is searched for: everything that decides the result."""
+    """What is searched for: everything that decides the result.
 
-    workload: Workload
+    Several workloads are alternatives, each with its own calibration; the front is of all of them.
+    """
+
+    workloads: tuple[Workload, ...]
     platform: Platform
     accounting: Accounting
     space: SearchSpace
@@ -46,19 +52,73 @@ class Job:
     budget: int = 500
     seed: int = 0
 
+    @property
+    def metric(self) -> Metric:
+        """What accuracy is measured in."""
+        return self.workloads[0].calibration.metric
+
+    @property
+    def sizes(self) -> list[int]:
+        """Plans in the space, of each workload."""
+        return [self.space.on(one, self.platform).size for one in self.workloads]
+
+    @property
+    def budgets(self) -> list[int]:
+        """Plans to evaluate of each workload: equal shares, where a space is smaller more for the others."""
+        sizes, left = self.sizes, self.budget
+        found = [0] * len(sizes)
+        order = sorted(range(len(sizes)), key=lambda i: sizes[i])
+        for done, i in enumerate(order):
+            found[i] = min(sizes[i], left // (len(order) - done))
+            left -= found[i]
+        return found
+
     def check(self) -> None:
-        """Refuse, before any folder is made, what kernel set or calibration know nothing of.
+        """Refuse, before any folder is made, what kernel set or calibrations know nothing of.
 
         Raises
         ------
         PlanError
             A plan with the least or the most of every choice cannot be costed.
+        UsageError
+            Workloads cannot be compared: by their requests, metrics or objectives.
         """
-        for strategy, choices in self.space.choices.items():
-            for end in (min, max):
-                ends = {name: end(values) for name, values in choices.items()}
-                plan = plan_of({"strategy": strategy, **ends, "n_chips": max(choices["n_chips"])})
-                evaluate(self.workload, self.platform, Plans.of([plan]), self.accounting)
+        self._check_alternatives()
+        if self.budget < len(self.workloads):
+            raise UsageError(f"--budget {self.budget} must be at least {len(self.workloads)}, one a workload")
+        scores = [o.name for o in (*self.objectives, *(c.objective for c in self.constraints))]
+        for workload in self.workloads:
+            for score in SCORES.keys() & set(scores):
+                if workload.calibration.score(0.0) is None:
+                    raise UsageError(
+                        f"objective {score!r}: nobody measured it of {workload.name}",
+                        "give its --calibration; dse calibrate makes one",
+                    )
+            for strategy, choices in self.space.choices.items():
+                for end in (min, max):
+                    ends = {name: end(values) for name, values in choices.items()}
+                    plan = plan_of({"strategy": strategy, **ends, "n_chips": max(choices["n_chips"])})
+                    evaluate(workload, self.platform, Plans.of([plan]), self.accounting)
+
+    def _check_alternatives(self) -> None:
+        if len(self.workloads) == 1:
+            return
+        names = [one.name for one in self.workloads]
+        if len(set(names)) < len(names):
+            raise UsageError(f"workload {max(names, key=names.count)} is given twice")
+        requests = sorted({one.request for one in self.workloads})
+        if len(requests) > 1:
+            raise UsageError(
+                f"workloads have requests {' and '.join(requests)}", "--request picks one for all"
+            )
+        if len({one.calibration.metric for one in self.workloads}) > 1:
+            raise UsageError("calibrations of workloads must all be of accuracy, or all of a loss")
+        for objective in self.objectives:
+            if objective.name in OF_ONE_MODEL:
+                raise UsageError(
+                    f"objective {objective.name!r} is counted from each model's own base",
+                    f"{' or '.join(SCORES)} compares several",
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +152,8 @@ class SearchResult:
     Attributes
     ----------
     plans, costs : n plans in the order of evaluation, and their costs
+    of_workload : (n,) int
+        Position in the job's workloads of each plan's.
     slack : dict of (n,) float
         Resource or constraint to how far it is missed; at most 0 where met.
     values : (n, m) float
@@ -103,10 +165,15 @@ class SearchResult:
     job: Job
     plans: Plans
     costs: Costs
+    of_workload: NDArray[np.int64]
     slack: dict[str, FloatArray]
     values: FloatArray
     front: NDArray[np.int64]
     certificate: Certificate
+
+    def workload(self, index: int) -> Workload:
+        """Workload of plan `index`."""
+        return self.job.workloads[int(self.of_workload[index])]
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
@@ -141,15 +208,58 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
     Parameters
     ----------
     commit : callable
-        Takes each batch of newly evaluated plans, their objectives (SI, natural direction) and slack.
+        Takes each batch of newly evaluated plans: the workload's name, the plans, their objectives (SI,
+        natural direction) and slack.
     report : callable, optional
         Hears plans done, plans to do, and the best value of the first objective so far.
     """
-    candidates = job.space.on(job.workload, job.platform)
+    budgets = job.budgets
+    found: list[Explored] = []
+    done, best = 0, np.nan
+    for workload, budget in zip(job.workloads, budgets, strict=True):
+
+        def told(count: int, value: float, done: int = done, best: float = best) -> None:
+            if report is not None:
+                first = job.objectives[0].natural(float(np.fmin(best, value)))
+                report(done + count, sum(budgets), first)
+
+        found.append(_explore(job, workload, budget, commit, told))
+        done, best = done + len(found[-1].plans), float(np.fmin(best, found[-1].best))
+    return _result(job, found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explored:
+    """The plans of one workload, in the order of evaluation.
+
+    Attributes
+    ----------
+    size : int
+        Plans in the space.
+    engine, why : str
+    at_random : int
+        Plans that were drawn at random because the engine repeated itself.
+    best : float
+        Least value of the first objective, minimised; NaN where no plan is feasible.
+    """
+
+    plans: Plans
+    size: int
+    engine: str
+    why: str
+    at_random: int
+    best: float
+
+
+def _explore(
+    job: Job, workload: Workload, budget: int, commit: Commit, told: Callable[[int, float], None]
+) -> Explored:
+    """Search one workload's plans."""
+    candidates = job.space.on(workload, job.platform)
     size = candidates.size
-    name, why = pick(size, job.budget) if job.engine == "auto" else (job.engine, "asked for")
+    name, why = pick(size, budget) if job.engine == "auto" else (job.engine, "asked for")
     engine: Engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)
-    goal = min(job.budget, size)
+    goal = min(budget, size)
     proposals = filled = 0
     seen: dict[int, int] = {}
     batches: list[Plans] = []
@@ -167,9 +277,9 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
         dry = 0 if positions else dry + 1
         if positions:
             new = proposed.take(np.array(positions))
-            costs = evaluate(job.workload, job.platform, new, job.accounting)
+            costs = evaluate(workload, job.platform, new, job.accounting)
             slack = slack_of(job, costs)
-            commit(new, np.stack([o.of(costs) for o in job.objectives], axis=-1), slack)
+            commit(workload.name, new, np.stack([o.of(costs) for o in job.objectives], axis=-1), slack)
             values = np.concatenate([values, minimised(job.objectives, costs)])
             block = np.stack(list(slack.values()), axis=-1)
             violations = np.concatenate([violations.reshape(-1, block.shape[1]), block])
@@ -178,35 +288,54 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
         if all(key in seen for key in proposed_keys):
             index = [seen[key] for key in proposed_keys]
             engine.tell(values[index], violations[index])
-        if report is not None:
-            feasible = np.all(violations <= 0, axis=1)
-            report(len(seen), goal, _best(values, feasible) * job.objectives[0].sign)
+        told(len(seen), _best(values, np.all(violations <= 0, axis=1)))
     if filled:
         why += f"; it repeated itself, so {filled} plans were drawn at random"
-    return _result(job, Plans.joined(batches), size, name, why, filled)
+    return Explored(
+        plans=Plans.joined(batches),
+        size=size,
+        engine=name,
+        why=why,
+        at_random=filled,
+        best=_best(values, np.all(violations <= 0, axis=1)),
+    )
 
 
-def _result(job: Job, plans: Plans, size: int, engine: str, why: str, at_random: int) -> SearchResult:
-    costs = evaluate(job.workload, job.platform, plans, job.accounting)
+def _result(job: Job, found: list[Explored]) -> SearchResult:
+    """Join what was found of each workload, and take the front of all."""
+    ends = np.cumsum([0, *(len(one.plans) for one in found)]).tolist()
+    costs = Costs.scattered(
+        [
+            (np.arange(first, last), evaluate(workload, job.platform, one.plans, job.accounting))
+            for workload, one, (first, last) in zip(job.workloads, found, pairwise(ends), strict=True)
+        ]
+    )
+    plans = Plans.joined([one.plans for one in found])
     slack = slack_of(job, costs)
     values = minimised(job.objectives, costs)
     feasible = np.all([s <= 0 for s in slack.values()], axis=0)
     front = np.flatnonzero(front_mask(values, feasible))
     front = front[np.lexsort(values[front].T[::-1])]
+    size = sum(one.size for one in found)
+    several = len(found) > 1
     certificate = Certificate(
-        engine=engine,
-        why=why,
+        engine=" and ".join(dict.fromkeys(one.engine for one in found)),
+        why="; ".join(
+            f"{workload.name}: {one.why}" if several else one.why
+            for workload, one in zip(job.workloads, found, strict=True)
+        ),
         plans_in_space=size,
         plans_evaluated=len(plans),
         plans_feasible=int(feasible.sum()),
         front_size=len(front),
         distance="exact" if len(plans) == size else "unknown",
-        plans_at_random=at_random,
+        plans_at_random=sum(one.at_random for one in found),
     )
     return SearchResult(
         job=job,
         plans=plans,
         costs=costs,
+        of_workload=np.repeat(np.arange(len(found)), np.diff(ends)),
         slack=slack,
         values=values,
         front=front,

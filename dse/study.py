@@ -47,6 +47,7 @@ class Record:
 
     def add(
         self,
+        workload: str,
         plans: Plans,
         values: NDArray[np.floating[Any]],
         slack: dict[str, NDArray[np.floating[Any]]],
@@ -55,6 +56,8 @@ class Record:
 
         Parameters
         ----------
+        workload : str
+            Name of the workload that they are of, a user attribute of the trials.
         values : (k, m) float
             Objectives in SI units and natural direction.
         slack : dict of (k,) float
@@ -66,6 +69,7 @@ class Record:
                     params=params,
                     distributions={name: DISTRIBUTIONS[name] for name in params},
                     values=row,
+                    user_attrs={"workload": workload},
                     constraints={name: float(entry[i]) for name, entry in slack.items()},
                 )
                 for i, (params, row) in enumerate(zip(parameters(plans), values.tolist(), strict=True))

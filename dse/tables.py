@@ -10,21 +10,24 @@ from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.plan import DECISIONS
 from costmodel.strategies import STRATEGIES
 from dse.deployment import regime_name
-from dse.objectives import OBJECTIVES
+from dse.objectives import OBJECTIVES, SCORES
 from dse.search import SearchResult
 
 
 def trials_table(result: SearchResult) -> pd.DataFrame:
     """Every plan evaluated, in order: decisions, costs, regime, what limits it, what it exceeds."""
     costs, plans = result.costs, result.plans
-    table: dict[str, object] = {"strategy": plans.strategies}
+    names, known_of = result.job.workloads, result.of_workload.tolist()
+    table: dict[str, object] = {"workload": [names[i].name for i in known_of], "strategy": plans.strategies}
     known = [STRATEGIES[strategy].decisions for strategy in plans.names]
     table |= {name: plans[name] for name in DECISIONS if any(name in decisions for decisions in known)}
     table |= {o.column: o.of(costs) for o in OBJECTIVES.values() if o.name not in DECISIONS}
     table["accuracy_drop_low"] = costs.accuracy_drop_low
     table["accuracy_within"] = costs.accuracy_within
-    table["accuracy_unit"] = UNITS[result.job.workload.calibration.metric]
-    table["calibration"] = result.job.workload.calibrated_by or "none"
+    table["accuracy_unit"] = UNITS[result.job.metric]
+    table["calibration"] = [names[i].calibrated_by or "none" for i in known_of]
+    if costs.score is not None:
+        table[SCORES[result.job.metric].column] = costs.score
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}
     table |= {f"energy_{c}_j": costs.energy_by_cause_j[c] for c in ENERGY_CAUSES}
     table["link_messages"] = costs.link_messages

@@ -51,10 +51,7 @@ def calibrate(
         )
     ignored = [
         name
-        for name, given, used in (
-            ("--run", run_folder, propose is not None),
-            ("--workload", workload, propose is None),
-        )
+        for name, given, used in (("--run", run_folder, propose is not None),)
         if given is not None and not used
     ]
     if ignored:
@@ -64,7 +61,7 @@ def calibrate(
     if template:
         _template(workload, out)
     elif propose is not None:
-        _propose(propose, run_folder, measurements, out)
+        _propose(propose, run_folder, workload, measurements, out)
     elif measurements is not None:
         _fit(measurements, workload, out)
 
@@ -93,11 +90,13 @@ def _template(workload: str | None, out: Path | None) -> None:
         _write(out, table)
 
 
-def _propose(n: int, run_folder: Path | None, measurements: Path | None, out: Path | None) -> None:
+def _propose(
+    n: int, run_folder: Path | None, name: str | None, measurements: Path | None, out: Path | None
+) -> None:
     """Say which plans of a run to retrain."""
     from costmodel.errors import RunError, UsageError
     from dse.calibration_report import measurement_rows, proposal_table
-    from dse.deployment import read_deployment
+    from dse.deployment import read_deployment, workload_in
     from dse.export import read_run
     from dse.measurements import read_measurements
     from dse.proposals import proposals
@@ -107,12 +106,17 @@ def _propose(n: int, run_folder: Path | None, measurements: Path | None, out: Pa
         raise UsageError("--propose needs --run, the folder of a finished run")
     if not 1 <= n <= MOST_PROPOSALS:
         raise UsageError(f"--propose {n} must be 1 to {MOST_PROPOSALS}")
-    _, _, front = read_run(run_folder)
+    summary, _, front = read_run(run_folder)
     if not len(front):
         raise RunError(f"{run_folder}: the front is empty, no plan was feasible")
     _, (workload, platform, _, _) = read_deployment(run_folder / "plan.json")
+    names = [one["name"] for one in summary["workloads"]]
+    if name is not None:
+        workload = workload_in(summary, name)
+    elif len(names) > 1:
+        raise UsageError(f"{run_folder} has several workloads", f"--workload, one of {', '.join(names)}")
     done = () if measurements is None else read_measurements(measurements, workload, platform).plans
-    plans = [plan_of_row(row) for _, row in front.iterrows()]
+    plans = [plan_of_row(row) for _, row in front[front["workload"] == workload.name].iterrows()]
     found = proposals(workload, platform, plans, done, n)
     if not found:
         raise RunError(f"{run_folder}: nothing is left to retrain, no other plan of the front misses weights")

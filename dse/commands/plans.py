@@ -106,13 +106,14 @@ def export(
 ) -> None:
     """Write a plan of a run's front as JSON."""
     from costmodel.errors import RunError
-    from dse.deployment import deployment, read_deployment
+    from dse.deployment import deployment, read_deployment, workload_in
     from dse.export import picked, read_run, write_plan
     from dse.words import plan_of_row, whole_words
 
-    _, _, front = read_run(run_folder)
+    summary, _, front = read_run(run_folder)
     index = picked(front, pick)
-    _, (job, on, _, accounting) = read_deployment(run_folder / "plan.json")
+    _, (_, on, _, accounting) = read_deployment(run_folder / "plan.json")
+    job = workload_in(summary, str(front.iloc[index]["workload"]))
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
     chosen = plan_of_row(front.iloc[index])
@@ -135,15 +136,17 @@ def plot(
     from costmodel.calibration import UNITS, Metric
     from costmodel.errors import RunError
     from dse.export import figure_title, read_run
-    from dse.objectives import objectives_named
+    from dse.objectives import objective_named
     from dse.plots import save_front
 
-    objectives_named([x, y])
     summary, trials, front = read_run(run_folder)
     if not len(front):
         raise RunError(f"{run_folder}: the front is empty, no plan was feasible")
     metric: Metric = "loss" if set(front.get("accuracy_unit", ())) == {UNITS["loss"]} else "accuracy"
-    across, up = (objectives_named([name], metric)[0] for name in (x, y))
+    across, up = (objective_named(name, metric) for name in (x, y))
+    for objective in (across, up):
+        if objective.column not in front:
+            raise RunError(f"{run_folder}: nobody measured {objective.name!r} of its model")
     folder = out if out is not None else run_folder
     stem = f"pareto-{across.name}-{up.name}"
     try:

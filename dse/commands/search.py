@@ -12,7 +12,7 @@ import typer
 from dse.options import (
     DEFAULT_PLATFORM,
     DEFAULT_WORKLOAD,
-    CalibrationOption,
+    CalibrationsOption,
     HeadOption,
     KernelsOption,
     MessageLossOption,
@@ -21,7 +21,7 @@ from dse.options import (
     RequestOption,
     ScopeOption,
     TokensOption,
-    WorkloadOption,
+    WorkloadsOption,
     accounting_of,
     choices_of,
     settings_of,
@@ -31,7 +31,7 @@ from dse.terminal import show
 
 
 def search(
-    workload: WorkloadOption = None,
+    workload: WorkloadsOption = None,
     platform: PlatformOption = None,
     request: RequestOption = None,
     tokens: TokensOption = None,
@@ -40,7 +40,7 @@ def search(
     prefetch: PrefetchOption = None,
     head: HeadOption = None,
     message_loss: MessageLossOption = None,
-    calibration: CalibrationOption = None,
+    calibration: CalibrationsOption = None,
     space: Annotated[
         str | None,
         typer.Option(help="Search space, by name or TOML path. [default: cats by radio, else head_wise]"),
@@ -69,6 +69,7 @@ def search(
 ) -> None:
     """Search for Pareto-optimal plans, and recommend one; exit code 1 when none is feasible."""
     import time
+    from itertools import zip_longest
 
     from costmodel.errors import UsageError, nearest
     from costmodel.hardware import load_platform
@@ -76,7 +77,7 @@ def search(
     from costmodel.workload import load_workload
     from dse.engines import ENGINES
     from dse.export import JOURNAL, free_run_folder, new_run_folder, write_run, writing
-    from dse.objectives import constraints, objectives_named
+    from dse.objectives import constraints, objectives_named, objectives_of_several
     from dse.progress import run
     from dse.search import Job
     from search_spaces import default_space, load_space
@@ -101,22 +102,32 @@ def search(
         except ValueError:
             raise UsageError(f"--set {name}={value[:60]}: write choices like 2,4,8 or 1..16") from None
         searched = searched.with_choices(name, choices)
-    cut = load_workload(DEFAULT_WORKLOAD if workload is None else workload, request, tokens, calibration)
-    metric = cut.calibration.metric
+    models, measured = workload or [DEFAULT_WORKLOAD], calibration or []
+    if len(measured) not in (0, len(models)):
+        raise UsageError(
+            f"{len(measured)} --calibration for {len(models)} --workload", "give one for each, in their order"
+        )
+    pairs = zip_longest(models, measured)
+    workloads = tuple(load_workload(model, request, tokens, known) for model, known in pairs)
+    metric = workloads[0].calibration.metric
+    wanted = objective or searched.objectives
+    if len(workloads) > 1 and not objective:
+        wanted = objectives_of_several(wanted, metric)
     job = Job(
-        workload=cut,
+        workloads=workloads,
         platform=on,
         accounting=accounting_of(scope, prefetch, head, message_loss),
         space=searched,
-        objectives=objectives_named(objective or searched.objectives, metric),
+        objectives=objectives_named(wanted, metric),
         constraints=constraints(constraint or [], metric),
         engine=engine,
         budget=budget,
         seed=seed,
     )
     job.check()
-    default = Path("results") / f"{Path(job.workload.name).stem}-{Path(job.platform.name).stem}"
-    if engine == "exhaustive" and budget < (size := searched.on(job.workload, job.platform).size):
+    named = "-".join(Path(name).stem for name in (*(one.name for one in workloads), on.name))
+    default = Path("results") / named
+    if engine == "exhaustive" and budget < (size := sum(job.sizes)):
         raise UsageError(f"--engine exhaustive needs --budget {size}, all plans of the space")
     folder = new_run_folder(out if out is not None else free_run_folder(default), overwrite=overwrite)
     with writing(folder) as work:

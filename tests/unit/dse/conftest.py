@@ -49,7 +49,7 @@ def job(tinyllama: Workload, siracusa: Platform, small: SearchSpace) -> MakeJob:
 
     def make(*bounds: str, objectives: tuple[str, ...] = (), **other: Any) -> Job:
         fields = {
-            "workload": tinyllama,
+            "workloads": (tinyllama,),
             "platform": siracusa,
             "accounting": Accounting(),
             "space": small,

@@ -56,7 +56,7 @@ def test_request_is_told_in_words(request_kind: str, words: str, siracusa: Platf
     assert request_words(request_kind, 9) == words
     model = "mobilebert" if request_kind == "encoder" else "tinyllama-42m"
     workload = load_workload(model, request_kind, 9)
-    assert f", {words}, prefetch" in report(search(job(workload=workload), unrecorded))
+    assert f", {words}, prefetch" in report(search(job(workloads=(workload,)), unrecorded))
     document = deployment(workload, siracusa, Plan(strategy="head_wise", n_chips=2), Accounting())
     assert printed(evaluation_report(document, document.costs)).startswith(f"{model}, {words}, on siracusa")
 

@@ -130,7 +130,10 @@ def test_tables_are_read_back_as_written(run: Path, found: SearchResult) -> None
 
 def test_run_file_says_what_was_asked_and_how_the_front_was_found(run: Path, found: SearchResult) -> None:
     summary = json.loads((run / RUN_FILE).read_text())
-    assert summary["workload"] == {"name": "tinyllama-42m", "request": "autoregressive", "n_tokens": 128}
+    (workload,) = summary["workloads"]
+    inputs = workload.pop("inputs")
+    assert workload == {"name": "tinyllama-42m", "request": "autoregressive", "n_tokens": 128}
+    assert [one["kind"] for one in inputs] == ["model", "importance", "calibration"]
     assert summary["platform"] == "siracusa-mipi"
     assert summary["kernels"] == "date2025"
     assert summary["accounting"] == {
@@ -245,7 +248,7 @@ def test_run_of_a_strategy_with_fewer_decisions_is_read_back(
         (RUN_FILE, b"{"),
         (RUN_FILE, b"\xff\xfe"),
         (RUN_FILE, b"[]"),
-        (RUN_FILE, b'{"workload": 3}'),
+        (RUN_FILE, b'{"workloads": 3}'),
         ("trials.csv", b"a,b\n1,2\n"),
         ("pareto.csv", b""),
         ("pareto.csv", None),
@@ -262,8 +265,8 @@ def test_damaged_run_is_refused(tmp_path: Path, empty_run: Path, name: str, cont
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize("key", ["workload", "platform", "objectives"])
-@pytest.mark.parametrize("value", [None, 3, ["speed"], {"name": 3, "request": "prompt"}])
+@pytest.mark.parametrize("key", ["workloads", "platform", "objectives"])
+@pytest.mark.parametrize("value", [None, 3, ["speed"], [], [{"name": 3, "request": "prompt"}]])
 def test_run_file_without_its_job_is_refused(tmp_path: Path, run: Path, key: str, value: Any) -> None:
     for path in run.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())

@@ -34,7 +34,7 @@ class Commits:
         self.values: list[Any] = []
         self.slack: list[dict[str, Any]] = []
 
-    def __call__(self, plans: Plans, values: Any, slack: dict[str, Any]) -> None:
+    def __call__(self, _workload: str, plans: Plans, values: Any, slack: dict[str, Any]) -> None:
         self.keys += keys_of(plans)
         self.chips += plans["n_chips"].tolist()
         self.batches.append(len(plans))
@@ -60,8 +60,8 @@ class Stubborn:
 def by_brute_force(job: Job) -> set[int]:
     """Front plans, each plan costed alone and set against every other."""
     points: dict[int, list[float]] = {}
-    for plan in job.space.on(job.workload, job.platform).all_plans:
-        costs = evaluate(job.workload, job.platform, Plans.of([plan]), job.accounting)
+    for plan in job.space.on(job.workloads[0], job.platform).all_plans:
+        costs = evaluate(job.workloads[0], job.platform, Plans.of([plan]), job.accounting)
         bounds_met = all(c.slack(costs)[0] <= 0 for c in job.constraints)
         if costs.feasible[0] and bounds_met:
             key = keys_of(Plans.of([plan]))[0]

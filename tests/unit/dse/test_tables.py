@@ -14,7 +14,7 @@ from dse.tables import exceeded, front_table, levers, trials_table
 @pytest.fixture(scope="module")
 def crowded(job: Callable[..., Job]) -> SearchResult:
     """A model that few chips cannot hold."""
-    return search(job("n_chips<=21", workload=load_workload("stories110m")), lambda *_: None)
+    return search(job("n_chips<=21", workloads=(load_workload("stories110m"),)), lambda *_: None)
 
 
 def test_one_row_a_plan_in_order_of_evaluation(found: SearchResult) -> None:
@@ -92,9 +92,9 @@ def test_resource_says_from_how_many_chips_on_it_suffices(crowded: SearchResult)
 
 
 def test_resource_that_no_plan_fits_says_so(job: Callable[..., Job]) -> None:
-    asked = job(workload=load_workload("stories110m"))
+    asked = job(workloads=(load_workload("stories110m"),))
     few = asked.space.with_choices("n_chips", [1])
-    result = search(job(workload=asked.workload, space=few), lambda *_: None)
+    result = search(job(workloads=asked.workloads, space=few), lambda *_: None)
     assert levers(result)["L3"] == "no number of chips searched fits"
     assert exceeded(result, 0, levers(result)).endswith("no number of chips searched fits")
 

@@ -11,7 +11,7 @@ from search_spaces import load_space
 def found_in(space: str, workload: Workload, platform: Platform, *bounds: str, **other: int) -> SearchResult:
     searched = load_space(space)
     asked = Job(
-        workload=workload,
+        workloads=(workload,),
         platform=platform,
         accounting=Accounting(),
         space=searched,
