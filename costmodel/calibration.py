@@ -124,6 +124,8 @@ class Tasks(BaseModel):
         What narrow weights and messages lose.
     message_loss : LossOfTasks
         What lost messages cost.
+    base : float, optional
+        Accuracy in per cent of one whole model, where nothing else of it was measured.
     """
 
     model_config = FILE
@@ -137,6 +139,7 @@ class Tasks(BaseModel):
     half_width: HalfWidth
     narrow: Narrow
     message_loss: LossOfTasks
+    base: Annotated[float, real(0, MOST_POINTS)] | None = None
 
     @property
     def metric(self) -> Metric:
@@ -156,9 +159,9 @@ class Tasks(BaseModel):
         low, high = (np.where(u > 0, end, 0.0) for end in (band.low, band.high))
         return Drop(estimate=band.estimate, low=low, high=high)
 
-    def score(self, _drop: Any) -> None:
-        """Accuracy that is left after a drop: nobody knows that of the whole model."""
-        return
+    def score(self, drop: Any) -> Any:
+        """Accuracy in per cent that is left after a drop; none where nobody measured the whole model's."""
+        return None if self.base is None else self.base - drop
 
     def within(self, missing: Any) -> Any:
         """Whether a share is among those that were measured: none is."""

@@ -80,6 +80,15 @@ def calibration_file(workload: Workload, done: Calibrated) -> dict[str, Any]:
     return data
 
 
+def base_file(workload: Workload, measured: Measurements) -> dict[str, Any]:
+    """Give the contents of a calibration's file of which nothing was measured but the whole model."""
+    return {
+        **workload.calibration_record.data,
+        "description": f"{workload.name}: whole model, {measured.trainings} trainings; plans as others",
+        "base": Entries(measured).entry(measured.base, "measured", "mean of all rows"),
+    }
+
+
 def _half_width(make: Entries, value: float, cases: list[str]) -> dict[str, Any]:
     return make.fitted(value, "90 % interval: seeds, residuals, other tasks", (0.5 * value, 2 * value), cases)
 

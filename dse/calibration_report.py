@@ -14,7 +14,7 @@ from costmodel.calibration import Metric
 from costmodel.plan import Plan
 from costmodel.strategies import strategy_named
 from dse.calibrate import Calibrated, LossCalibrated
-from dse.measurements import Evaluations
+from dse.measurements import Evaluations, Measurements
 from dse.proposals import Proposal
 from dse.terminal import plain_table
 from dse.words import whole_words
@@ -103,6 +103,14 @@ def _lost_messages(
         f"law of lost messages: {ends}",
         f"90 % interval of it: +-{half:.2g} {of}, up to {100 * np.max(rows.loss):.3g} % lost",
     ]
+
+
+def base_report(measured: Measurements) -> RenderableType:
+    """Say that the whole model alone was measured."""
+    return (
+        f"whole model: accuracy {measured.base:.4g} %, {measured.trainings} trainings\n"
+        "No row misses weights: what plans lose is what other tasks make one expect."
+    )
 
 
 def proposal_table(proposals: Sequence[Proposal]) -> RenderableType:

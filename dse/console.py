@@ -188,10 +188,12 @@ def accuracy_lines(job: Job, front: pd.DataFrame) -> list[str]:
         )
     if len(calibrated) == len(job.workloads):
         return lines
+    others = [one.name for one in job.workloads if one.calibrated_by is None]
+    which = f" of {' and '.join(others)}" if lines else ""
     bounds = [c.text for c in job.constraints if c.objective.name == "accuracy_drop"]
     return [
         *lines,
-        UNCALIBRATED,
+        UNCALIBRATED.replace("Accuracy", f"Accuracy{which}", 1),
         *(
             f"{text} holds for the mean of those tasks; "
             f"{text.replace('accuracy_drop', 'accuracy_drop_high')} would for nine of ten."

@@ -84,7 +84,8 @@ class Measurements:
     base : float
         Mean score of the trainings that miss nothing, accuracy in per cent or loss.
     plans : tuple of Plan
-        Canonical plans that miss something, k of them, in the order of the table.
+        Canonical plans that miss something, k of them, in the order of the table; none where accuracy of the
+        whole model is all that was measured.
     retrained : Retrained
         What they miss and lost.
     lost : Evaluations, optional
@@ -122,7 +123,8 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
     Raises
     ------
     UsageError
-        It cannot be read; a line has a fault; or no training misses nothing, or none misses anything.
+        It cannot be read; a line has a fault; or no training misses nothing, or none misses anything although
+        losses or left-out messages were measured.
     """
     text = _text(path)
     table = csv.DictReader(text.splitlines(), skipinitialspace=True)
@@ -140,7 +142,7 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
     whole = [rows[i] for i in np.flatnonzero(~lacking & ~lossy).tolist()]
     if not whole:
         raise UsageError(f"{path}: no row is of the whole model", "add one or more with n_chips 1")
-    if not np.any(lacking & ~lossy):
+    if not np.any(lacking & ~lossy) and (metric == "loss" or np.any(lossy)):
         raise UsageError(f"{path}: no row misses any weights", "dse calibrate --propose says which to train")
     base = float(np.mean([row.score for row in whole]))
     if base <= 0:
@@ -151,7 +153,7 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
     scores = [np.array([rows[i].score for i in group]) for group in groups.values()]
     means, per_cent = np.array([np.mean(score) for score in scores]), 100 / base
     std = _pooled_std([*scores, np.array([row.score for row in whole])])
-    firsts = [group[0] for group in groups.values()]
+    firsts = np.array([group[0] for group in groups.values()], dtype=np.int64)
     bases = dict(zip(groups, means.tolist(), strict=True))
     bases |= {_undisturbed(row.plan): base for row, lacks in zip(rows, lacking, strict=True) if not lacks}
     disturbed = [row for row in rows if row.lossy]

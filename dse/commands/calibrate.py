@@ -30,8 +30,9 @@ def calibrate(
 
     Columns of the table: n_chips and any other decision (prune stands for all four ratios; strategy
     is column_wise where it is not given), accuracy in per cent or loss, and seed. A row a training;
-    one or more of the whole model, with n_chips 1. Rows that were scored with messages left out, in
-    column message_loss, say what lost messages cost, after message_dropout in training or without.
+    one or more of the whole model, with n_chips 1; of accuracy, they suffice to compare models. Rows
+    that were scored with messages left out, in column message_loss, say what lost messages cost,
+    after message_dropout in training or without.
     """
     from costmodel.errors import RunError, UsageError
 
@@ -134,8 +135,8 @@ def _fit(measurements: Path, workload: str | None, out: Path | None) -> None:
     from costmodel.hardware import load_platform
     from costmodel.workload import load_workload
     from dse.calibrate import calibrated
-    from dse.calibration_file import calibration_file
-    from dse.calibration_report import calibration_report
+    from dse.calibration_file import base_file, calibration_file
+    from dse.calibration_report import base_report, calibration_report
     from dse.measurements import read_measurements
 
     if workload is None:
@@ -143,9 +144,14 @@ def _fit(measurements: Path, workload: str | None, out: Path | None) -> None:
     model, platform = load_workload(workload), load_platform(DEFAULT_PLATFORM)
     if not isinstance(model.calibration, Tasks):
         raise UsageError(f"nothing is known of family {model.model.family_name}")
-    done = calibrated(model, read_measurements(measurements, model, platform), model.calibration)
-    show(calibration_report(done))
+    measured = read_measurements(measurements, model, platform)
+    if measured.plans:
+        done = calibrated(model, measured, model.calibration)
+        report, contents = calibration_report(done), calibration_file(model, done)
+    else:
+        report, contents = base_report(measured), base_file(model, measured)
+    show(report)
     if out is None:
         show("\nAdd --out calibration.toml to keep it; dse search --calibration calibration.toml uses it.")
     else:
-        _write(out, tomli_w.dumps(calibration_file(model, done)))
+        _write(out, tomli_w.dumps(contents))

@@ -149,6 +149,23 @@ def test_what_cannot_be_compared_is_refused(
     assert not (made / "refused").exists()
 
 
+def test_of_a_narrower_model_the_accuracy_of_the_whole_suffices(made: Path, program: Command) -> None:
+    (made / "base.csv").write_text("n_chips,accuracy\n1,91\n1,92\n")
+    fit = ("--workload", "narrow.toml", "--measurements", "base.csv", "--out", "base.toml")
+    told = said(program("calibrate", *fit, cwd=made))
+    assert "whole model: accuracy 91.5 %, 2 trainings" in told
+    assert "what plans lose is what other tasks make one expect" in told
+    known = (*MEASURED[:2], "--calibration", "base.toml")
+    told = said(program("search", *BOTH, *known, *RADIO, "--out", "based", cwd=made))
+    assert "Accuracy of narrow.toml is not calibrated" in told
+    front = pd.read_csv(made / "based" / "pareto.csv")
+    mine = front[front["workload"] == "narrow.toml"]
+    assert mine["accuracy_percent"].tolist() == pytest.approx((91.5 - mine["accuracy_drop"]).tolist())
+    assert set(mine["calibration"]) == {"none"}
+    whole = mine[mine["n_chips"] == 1]
+    assert whole["accuracy_percent"].tolist() == [91.5]
+
+
 def test_models_that_are_scored_by_a_loss_are_compared_by_it(dse: Command) -> None:
     one = ("--workload", "cats-timeseries", "--calibration", "cats-icd", *RADIO)
     said(dse("search", *one, "--objective", "latency", "--objective", "loss", "--out", "run"))

@@ -139,7 +139,7 @@ FAULTS = [
     (GOOD.replace("8,0.9,1", "8,0.901,0"), "line 5", "the same plan and seed as in line 4"),
     (GOOD.replace("\n8,0.9,0", "\n\n8,0.9,1"), "line 6", "the same plan and seed as in line 5"),
     (GOOD.replace("\n1,0", "\n4,0.3"), "", "no row is of the whole model"),
-    ("n_chips,prune,accuracy\n1,0,95\n8,0,95\n", "", "no row misses any weights"),
+    ("n_chips,prune,loss\n1,0,95\n8,0,95\n", "", "no row misses any weights"),
     (GOOD.replace("0,85", "0,85,1"), "line 4", "not as many cells as there are columns"),
     (GOOD.replace(",0,85", ",85"), "line 4", "not as many cells as there are columns"),
     ("n_chips,prune,loss\n1,0,0\n8,0.9,0.1\n", "", "the loss of the whole model is 0; it must be above 0"),
@@ -169,7 +169,7 @@ def test_the_table_that_faults_are_put_into_is_good(path: Path) -> None:
     [
         (GOOD.replace("\n1,0", "\n4,0.3"), "n_chips 1"),
         ("prune,accuracy\n0,95\n", "--template"),
-        ("n_chips,prune,accuracy\n1,0,95\n", "--propose"),
+        ("n_chips,prune,loss\n1,0,95\n", "--propose"),
         ("n_chips,prune,accuracy\n1,0,0.95\n8,0.9,0.85\n", "95.2"),
     ],
 )
@@ -276,3 +276,11 @@ def test_a_seed_may_stand_once_for_each_message_loss(path: Path) -> None:
     assert read(path, f"{text}8,0.9,0.2,1,83\n").trainings == 4
     with pytest.raises(UsageError, match="line 5: the same plan and seed as in line 4"):
         read(path, f"{text}8,0.9,10%,1,83\n")
+
+
+def test_accuracy_of_the_whole_model_suffices_and_a_loss_of_it_does_not(path: Path) -> None:
+    m = read(path, "n_chips,accuracy\n1,91\n1,92\n")
+    assert (m.plans, m.base, m.lost) == ((), 91.5, None)
+    for text in ("n_chips,loss\n1,0.2\n", "n_chips,message_loss,accuracy\n1,0,91\n8,0.1,90\n"):
+        with pytest.raises(UsageError, match="no row misses any weights"):
+            read(path, text)
