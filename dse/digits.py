@@ -1,4 +1,4 @@
-"""Numbers as people read them: four digits, no exponent where the number can be written out."""
+"""Numbers as people read and write them: four digits, no exponent where the number can be written out."""
 
 from __future__ import annotations
 
@@ -25,3 +25,17 @@ def joules(value: float) -> str:
 def size(n_bytes: float) -> str:
     """Write bytes in kB, or in MB from a million on."""
     return f"{n_bytes / 1e6:.2f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.1f} kB"
+
+
+def share_of(text: str) -> float:
+    """Read a share.
+
+    Raises
+    ------
+    ValueError
+        It is no number.
+
+    >>> share_of("5%"), share_of("0.05")
+    (0.05, 0.05)
+    """
+    return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

@@ -21,9 +21,9 @@ from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
 from costmodel.precision import narrower
 from costmodel.strategies import canonical, first_with, strategy_named
 from costmodel.workload import Workload
+from dse.digits import share_of
 from dse.fitting import Retrained
 from dse.loss_fitting import Lossy
-from dse.words import share_of
 
 SCORES: dict[str, Metric] = {"accuracy": "accuracy", "loss": "loss"}
 COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "message_loss", "seed", *SCORES)

@@ -64,7 +64,7 @@ HeadOption = Annotated[
 
 def share(text: str | float) -> float:
     """Read a share of an option, as 0.05 or 5%."""
-    from dse.words import share_of
+    from dse.digits import share_of
 
     try:
         return share_of(str(text))

@@ -26,20 +26,6 @@ UNCALIBRATED = (
 )
 
 
-def share_of(text: str) -> float:
-    """Read a share.
-
-    Raises
-    ------
-    ValueError
-        It is no number.
-
-    >>> share_of("5%"), share_of("0.05")
-    (0.05, 0.05)
-    """
-    return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-
-
 def plan_of_row(row: Mapping[Any, Any] | pd.Series[Any]) -> Plan:
     """Give the plan in a row of a table; decisions without a column are neutral."""
     decided = {name: row.get(name, decision.neutral) for name, decision in DECISIONS.items()}
