@@ -37,6 +37,20 @@ def power_law(scale: Any, exponent: Any, missing: Any) -> Any:
     return scale * np.asarray(missing, dtype=float) ** exponent
 
 
+def drop_of(metric: Metric, base: Any, score: Any) -> Any:
+    """Give what a score is below that of the whole model: points, or the ratio of losses less one.
+
+    >>> drop_of("accuracy", 95.0, 93.0), drop_of("loss", 0.5, 0.75)
+    (2.0, 0.5)
+    """
+    return base - score if metric == "accuracy" else score / base - 1
+
+
+def score_after(metric: Metric, base: float, drop: Any) -> Any:
+    """Give the score that is left after a drop, the inverse of `drop_of`."""
+    return base - drop if metric == "accuracy" else base * (1 + drop)
+
+
 class Law(BaseModel):
     """Law ``a U^b`` of one task."""
 
@@ -161,7 +175,7 @@ class Tasks(BaseModel):
 
     def score(self, drop: Any) -> Any:
         """Accuracy in per cent that is left after a drop; none where nobody measured the whole model's."""
-        return None if self.base is None else self.base - drop
+        return None if self.base is None else score_after(self.metric, self.base, drop)
 
     def within(self, missing: Any) -> Any:
         """Whether a share is among those that were measured: none is."""
@@ -242,7 +256,7 @@ class Fitted(BaseModel):
 
     def score(self, drop: Any) -> Any:
         """Accuracy in per cent, or loss, that is left after a drop."""
-        return self.base - drop if self.metric == "accuracy" else self.base * (1 + np.asarray(drop))
+        return score_after(self.metric, self.base, drop)
 
     def within(self, missing: Any) -> Any:
         """Whether a share lies between those that were measured, of which none missing is one."""

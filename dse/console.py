@@ -140,6 +140,11 @@ def search_report(
     return Group(*lines)
 
 
+def _model_words(result: SearchResult, index: int) -> str:
+    """Name the model that a plan is of, where there are several."""
+    return f"{result.workload(index).name} on " if len(result.job.workloads) > 1 else ""
+
+
 def recommendation(result: SearchResult) -> str:
     """The recommended plan in one line."""
     index = result.recommended
@@ -151,19 +156,17 @@ def recommendation(result: SearchResult) -> str:
     rate = rate_words(workload.request, found.latency_s[index], found.throughput_tokens_per_s[index])
     costs_of = f"{seconds(found.latency_s[index])}, {joules(found.energy_j[index])}"
     costs_of += f", {rate}" if whole else " a block"
-    model = f"{workload.name} on " if len(result.job.workloads) > 1 else ""
-    return f"Recommended (knee): {model}{whole_words(plan)}: {costs_of}"
+    return f"Recommended (knee): {_model_words(result, index)}{whole_words(plan)}: {costs_of}"
 
 
 def infeasible_lines(result: SearchResult) -> list[RenderableType]:
     """Say that nothing fits, and how far the nearest plan is from it."""
     near = result.nearest
     plan, found = result.plans.row(near), result.costs
-    model = f"{result.workload(near).name} on " if len(result.job.workloads) > 1 else ""
     return [
         Text("No plan is feasible.", style="bold red"),
         (
-            f"Nearest: {model}{whole_words(plan)}: "
+            f"Nearest: {_model_words(result, near)}{whole_words(plan)}: "
             f"{seconds(found.latency_s[near])}, {joules(found.energy_j[near])}"
         ),
         *(f"  {gap}" for gap in exceeded(result, near, levers(result)).split(" | ")),

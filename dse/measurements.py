@@ -8,13 +8,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.accounting import MOST_LOSS
 from costmodel.accuracy import POINTS
-from costmodel.calibration import MOST_BASE, WHOLE, Metric
+from costmodel.calibration import MOST_BASE, WHOLE, Metric, drop_of
 from costmodel.errors import DseError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
@@ -25,8 +26,8 @@ from dse.digits import share_of
 from dse.fitting import Retrained
 from dse.loss_fitting import Lossy
 
-SCORES: dict[str, Metric] = {"accuracy": "accuracy", "loss": "loss"}
-COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "message_loss", "seed", *SCORES)
+METRICS: tuple[Metric, ...] = get_args(Metric)
+COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "message_loss", "seed", *METRICS)
 PRUNED = first_with(SHORTHANDS["prune"])  # strategy of a row that names none
 MAX_BYTES = 1_000_000
 Shares = NDArray[np.float64]
@@ -151,7 +152,8 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
     for i in np.flatnonzero(lacking & ~lossy).tolist():
         groups.setdefault(rows[i].plan, []).append(i)
     scores = [np.array([rows[i].score for i in group]) for group in groups.values()]
-    means, per_cent = np.array([np.mean(score) for score in scores]), 100 / base
+    means, of_loss = np.array([np.mean(score) for score in scores]), metric == "loss"
+    drop, per_cent = drop_of(metric, base, means), 100 / base
     std = _pooled_std([*scores, np.array([row.score for row in whole])])
     firsts = np.array([group[0] for group in groups.values()], dtype=np.int64)
     bases = dict(zip(groups, means.tolist(), strict=True))
@@ -165,9 +167,9 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
         plans=tuple(groups),
         retrained=Retrained(
             missing={point: share[firsts] for point, share in shares.items()},
-            drop=base - means if metric == "accuracy" else per_cent * means - 100,
+            drop=100 * drop if of_loss else drop,
             seeds=np.array([len(score) for score in scores]),
-            seed_std=std if metric == "accuracy" else per_cent * std,
+            seed_std=per_cent * std if of_loss else std,
         ),
         lost=_evaluations(path, disturbed, bases, metric) if disturbed else None,
         trainings=len(rows),
@@ -197,9 +199,7 @@ def _evaluations(path: Path, rows: list[Row], bases: dict[Plan, float], metric: 
     std = _pooled_std(scores) / (float(np.mean(base)) if of_loss else 1.0)
     return Evaluations(
         plans=tuple(plan for plan, _ in groups),
-        rows=Lossy(
-            loss=loss, dropout=dropout, drop=means / base - 1 if of_loss else base - means, of_loss=of_loss
-        ),
+        rows=Lossy(loss=loss, dropout=dropout, drop=drop_of(metric, base, means), of_loss=of_loss),
         seeds=seeds,
         noise=std / math.sqrt(float(np.min(seeds))),
     )
@@ -236,10 +236,10 @@ def _metric(path: Path, columns: Sequence[str]) -> Metric:
         raise UsageError(f"{path}: a column is there twice")
     if "n_chips" not in columns:
         raise UsageError(f"{path}: column 'n_chips' is missing", "dse calibrate --template shows a table")
-    found = [name for name in SCORES if name in columns]
+    found = [metric for metric in METRICS if metric in columns]
     if len(found) != 1:
         raise UsageError(f"{path}: needs column 'accuracy', in per cent, or 'loss', one of them")
-    return SCORES[found[0]]
+    return found[0]
 
 
 def _rows(

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from costmodel.parameters import Record
 from costmodel.plan import Number
-from dse.objectives import OBJECTIVES
+from dse.objectives import KNOWN
 from dse.terminal import plain_table
 from dse.validation import Row
 
@@ -136,5 +136,5 @@ def objective_entries() -> dict[str, str]:
     return {
         o.name: f"{o.description}{f' [{o.shown_unit}]' if o.shown_unit else ''}"
         f"{', more is better' if o.maximise else ''}"
-        for o in OBJECTIVES.values()
+        for o in KNOWN.values()
     }

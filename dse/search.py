@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -23,7 +23,7 @@ from dse.engines import ENGINES, Engine, pick
 from dse.engines.exhaustive import unseen
 from dse.objectives import OF_ONE_MODEL, SCORES, Constraint, Objective, minimised
 from dse.pareto import front_mask, knee
-from search_spaces import SearchSpace
+from search_spaces import Candidates, SearchSpace
 
 # An engine has run dry when it proposes nothing new for so many batches in a row, or when it has
 # proposed so many times the budget; what is left of the budget then goes to plans at random.
@@ -61,17 +61,6 @@ class Job:
     def sizes(self) -> list[int]:
         """Plans in the space, of each workload."""
         return [self.space.on(one, self.platform).size for one in self.workloads]
-
-    @property
-    def budgets(self) -> list[int]:
-        """Plans to evaluate of each workload: equal shares, where a space is smaller more for the others."""
-        sizes, left = self.sizes, self.budget
-        found = [0] * len(sizes)
-        order = sorted(range(len(sizes)), key=lambda i: sizes[i])
-        for done, i in enumerate(order):
-            found[i] = min(sizes[i], left // (len(order) - done))
-            left -= found[i]
-        return found
 
     def check(self) -> None:
         """Refuse, before any folder is made, what kernel set or calibrations know nothing of.
@@ -202,6 +191,20 @@ def _best(values: FloatArray, feasible: NDArray[np.bool_]) -> float:
     return float(values[feasible, 0].min()) if np.any(feasible) else float("nan")
 
 
+def budgets(sizes: Sequence[int], budget: int) -> list[int]:
+    """Give each workload its plans to evaluate: equal shares, where a space is smaller more for the others.
+
+    >>> budgets([10, 1000, 400], 500)
+    [10, 245, 245]
+    """
+    found, left = [0] * len(sizes), budget
+    order = sorted(range(len(sizes)), key=lambda i: sizes[i])
+    for done, i in enumerate(order):
+        found[i] = min(sizes[i], left // (len(order) - done))
+        left -= found[i]
+    return found
+
+
 def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResult:
     """Search until the budget of distinct plans is spent or the engine has nothing new.
 
@@ -213,17 +216,19 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
     report : callable, optional
         Hears plans done, plans to do, and the best value of the first objective so far.
     """
-    budgets = job.budgets
+    spaces = [job.space.on(one, job.platform) for one in job.workloads]
+    sizes = [space.size for space in spaces]
+    goals = budgets(sizes, job.budget)
     found: list[Explored] = []
     done, best = 0, np.nan
-    for workload, budget in zip(job.workloads, budgets, strict=True):
+    for workload, candidates, goal in zip(job.workloads, spaces, goals, strict=True):
 
         def told(count: int, value: float, done: int = done, best: float = best) -> None:
             if report is not None:
                 first = job.objectives[0].natural(float(np.fmin(best, value)))
-                report(done + count, sum(budgets), first)
+                report(done + count, sum(goals), first)
 
-        found.append(_explore(job, workload, budget, commit, told))
+        found.append(_explore(job, workload, candidates, goal, sum(sizes), commit, told))
         done, best = done + len(found[-1].plans), float(np.fmin(best, found[-1].best))
     return _result(job, found)
 
@@ -252,14 +257,18 @@ class Explored:
 
 
 def _explore(
-    job: Job, workload: Workload, budget: int, commit: Commit, told: Callable[[int, float], None]
+    job: Job,
+    workload: Workload,
+    candidates: Candidates,
+    goal: int,
+    total: int,
+    commit: Commit,
+    told: Callable[[int, float], None],
 ) -> Explored:
-    """Search one workload's plans."""
-    candidates = job.space.on(workload, job.platform)
+    """Search one workload's plans until so many are evaluated; `total` are there of all workloads."""
     size = candidates.size
-    name, why = pick(size, budget) if job.engine == "auto" else (job.engine, "asked for")
+    name, why = pick(size, goal, total) if job.engine == "auto" else (job.engine, "asked for")
     engine: Engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)
-    goal = min(budget, size)
     proposals = filled = 0
     seen: dict[int, int] = {}
     batches: list[Plans] = []

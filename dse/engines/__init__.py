@@ -53,8 +53,10 @@ ENGINES: dict[str, EngineEntry] = {
 }
 
 
-def pick(size: int, budget: int) -> tuple[str, str]:
+def pick(size: int, budget: int, total: int | None = None) -> tuple[str, str]:
     """Choose an engine for a space of `size` plans, and say why.
+
+    Of several spaces that share a budget, `total` is how many plans they have.
 
     >>> pick(409, 500)[0], pick(409, 100)[0], pick(9999, 1000)[0]
     ('exhaustive', 'tpe', 'nsga2')
@@ -62,7 +64,8 @@ def pick(size: int, budget: int) -> tuple[str, str]:
     has = f"the space has {size} plan{'s' if size > 1 else ''}"
     if size <= budget:
         return "exhaustive", f"{has}, the budget covers all of them"
-    exact = f"; --budget {size} makes the front exact" if size <= SOON_LISTED else ""
+    needed = size if total is None else total
+    exact = f"; --budget {needed} makes the front exact" if needed <= SOON_LISTED else ""
     if budget <= TPE_BUDGET:
         return "tpe", f"{has}; TPE is the best sampler up to {TPE_BUDGET} evaluations{exact}"
     return "nsga2", f"{has}, more than the budget{exact}"
