@@ -1,4 +1,4 @@
-"""The CATS paper's evaluation again: resources, latency, and what 16 chips can hold."""
+"""The CATS paper's evaluation again: resources, latency, what 16 chips can hold, and accuracy."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from costmodel.plan import Plan, Plans
 from costmodel.program import HALVES
 from costmodel.workload import load_workload
 from dse.plots import BLUE, GREEN, GREY, ORANGE, STYLE, plain_log_ticks, save
+from dse.reproduce_accuracy import message_loss_table, plot_message_loss, plot_pruning, pruning_table
 from dse.validation.cats2026 import BLOCK, DEPTHS, PLATFORM, TOKENS, column_plan, largest, sized
 from dse.validation.cats_forms import SCHEMES
 
@@ -249,6 +250,8 @@ def reproduce_cats2026(folder: Path) -> list[Path]:
         "resources": (resources_table, plot_resources),
         "latency": (latency_table, plot_latency),
         "capacity": (capacity_table, plot_capacity),
+        "accuracy_pruning": (pruning_table, plot_pruning),
+        "accuracy_message_loss": (message_loss_table, plot_message_loss),
     }
     paths = []
     for stem, (make, draw) in studies.items():

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from costmodel.accuracy import POINTS, weighted_mean, weights_of
-from costmodel.calibration import HalfWidth, Law, Tasks, power_law
+from costmodel.calibration import Fitted, HalfWidth, Law, Tasks, power_law
 from costmodel.drops import Drop
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
 from costmodel.plan import SHORTHANDS, Plans, plan_of
 from costmodel.workload import load_workload
-from dse.fitting import Fit, Retrained, fit
+from dse.fitting import Fit, Retrained, fit, half_width
 from dse.validation.source import FOLDER
 
 Array = NDArray[np.floating[Any]]
@@ -126,6 +126,27 @@ def left_out(name: str) -> tuple[Drop, Array]:
     return band, measured.drop
 
 
+def known_tasks() -> Tasks:
+    """Give what an encoder's family makes one expect."""
+    found = load_workload(ENCODER).calibration
+    if not isinstance(found, Tasks):
+        raise TypeError(f"{ENCODER} is calibrated")
+    return found
+
+
+def law_of_two(name: str) -> Fitted:
+    """Give the law of two of a task's plans, as ``dse calibrate`` would."""
+    plans, measured = tasks()[name]
+    two = measured.take(np.array([plan in TWO_PLANS for plan in plans]))
+    found = fitted(two)
+    return Fitted.model_construct(
+        scale=found.scale,
+        exponent=found.exponent,
+        half_width=half_width(two, found, known_tasks().half_width.more_plans),
+        most_missing=float(np.max(found.missing)),
+    )
+
+
 @cache
 def published(dataset: str) -> tuple[float, Retrained]:
     """Loss of a published model that nothing is missing of, and its pruned ones, per cent of that loss."""
@@ -213,11 +234,10 @@ def models() -> dict[str, float | str]:
     errors = {name: np.abs(after_retraining(name, TWO_PLANS)[1]) for name in tasks()}
     for name in SHOWN:
         found[f"accuracy-two-plans-{name}"] = float(np.mean(errors[name]))
-    family = load_workload(ENCODER).calibration
-    if not isinstance(family, Tasks):
-        raise TypeError(f"{ENCODER} is calibrated")
     every = [*errors.values(), *(np.abs(uneven_errors(name)) for name in UNEVEN_TASKS)]
-    found["accuracy-two-plans-inside"] = float(np.mean(np.concatenate(every) <= family.half_width.more_plans))
+    found["accuracy-two-plans-inside"] = float(
+        np.mean(np.concatenate(every) <= known_tasks().half_width.more_plans)
+    )
     bands = [left_out(name) for name in tasks()]
     ends = {end: np.concatenate([vars(band)[end] for band, _ in bands]) for end in vars(bands[0][0])}
     drops = np.concatenate([drops for _, drops in bands])

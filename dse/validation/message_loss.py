@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from costmodel.drops import Drop
 from costmodel.message_loss import LossFitted, LossOfTasks
@@ -59,13 +60,12 @@ def known_losses() -> LossOfTasks:
 
 
 @cache
-def predicted(dataset: str) -> tuple[Lossy, Drop]:
-    """Fit the rates up to 6 %, and predict those above: what was measured there, and the law's interval."""
+def law_of_low_rates(dataset: str) -> LossFitted:
+    """Fit the rates up to 6 %."""
     _, rows = evaluations(dataset)
-    low = rows.loss <= MOST_FITTED + ROUNDING
-    fitted, others = rows.take(low), rows.take(~low)
+    fitted = rows.take(rows.loss <= MOST_FITTED + ROUNDING)
     found = fit_losses(fitted)
-    law = LossFitted.model_construct(
+    return LossFitted.model_construct(
         **vars(found.law),
         form="fitted",
         half_width=loss_half_width(found, known_losses().half_width_loss),
@@ -73,7 +73,27 @@ def predicted(dataset: str) -> tuple[Lossy, Drop]:
         most_loss=MOST_FITTED,
         most_dropout=float(np.max(fitted.dropout)),
     )
-    return others, law.interval(others.loss, others.dropout, of_loss=True)
+
+
+@cache
+def predicted(dataset: str) -> tuple[Lossy, Drop]:
+    """Predict the rates above 6 % out of those below: what was measured there, and the law's interval."""
+    _, rows = evaluations(dataset)
+    others = rows.take(rows.loss > MOST_FITTED + ROUNDING)
+    return others, law_of_low_rates(dataset).interval(others.loss, others.dropout, of_loss=True)
+
+
+def losses_left_out(name: str) -> LossOfTasks:
+    """Give what three of four small encoders make one expect of the other."""
+    found = {other: fit_losses(rows) for other, rows in of_tasks().items() if other != name}
+    deviations = np.concatenate([one.deviation for one in found.values()])
+    return known_losses().model_copy(
+        update={
+            "tasks": {other: one.law for other, one in found.items()},
+            "residual": float(np.sqrt(np.mean(deviations**2))),
+            "quantile": float(stats.t.ppf(0.95, len(found) - 1)),
+        }
+    )
 
 
 def models() -> dict[str, float | str]:
