@@ -1,9 +1,8 @@
-"""The table of objectives: name, unit, costs -> array; and bounds on them."""
+"""The table of objectives: name, unit, costs -> array."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from costmodel.calibration import Metric
 from costmodel.costs import Costs
 from costmodel.errors import UsageError, nearest
-from costmodel.parameters.quantity import LARGEST, SMALLEST, to_unit
+from costmodel.workload import Workload
 from dse.digits import digits
 
 FloatArray = NDArray[np.floating[Any]]
@@ -261,6 +260,7 @@ SCORES: dict[Metric, Objective] = {
         of=_score,
     ),
 }
+BEYOND_PRUNING = frozenset({"weight_bits", "message_bits", "message_dropout", "retransmission"})
 OF_ONE_MODEL = ("missing_weights", *OF_ACCURACY)  # counted from each model's own base
 KNOWN = {**OBJECTIVES, **{o.name: o for o in SCORES.values()}}
 DEFAULT_OBJECTIVES = ("latency", "energy", "n_chips")
@@ -298,94 +298,32 @@ def objectives_named(names: Sequence[str], metric: Metric = "accuracy") -> list[
     return [objective_named(name, metric) for name in dict.fromkeys(names or DEFAULT_OBJECTIVES)]
 
 
-def objectives_of_several(names: Sequence[str], metric: Metric) -> list[str]:
-    """Give objectives that compare models: what they score in the place of what they lose."""
-    kept = [name for name in names or DEFAULT_OBJECTIVES if name not in OF_ONE_MODEL]
-    return [*kept, SCORES[metric].name]
+def default_objectives(
+    names: Sequence[str], workloads: Sequence[Workload], decided: Collection[str]
+) -> list[str]:
+    """Give the objectives of a search that names none.
+
+    Several models compare by what they score. Of one, weights that are missing stand for its accuracy
+    until that is calibrated, or plans choose between other damages.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Those of the space; may be empty.
+    decided : collection of str
+        Decisions with several choices.
+    """
+    names = names or DEFAULT_OBJECTIVES
+    known = workloads[0].calibrated_by is not None and "missing_weights" in names
+    if len(workloads) > 1:
+        last = SCORES[workloads[0].calibration.metric].name
+    elif known or not BEYOND_PRUNING.isdisjoint(decided):
+        last = "accuracy_drop"
+    else:
+        return list(names)
+    return [*(name for name in names if name not in OF_ONE_MODEL), last]
 
 
 def minimised(objectives: Sequence[Objective], costs: Costs) -> FloatArray:
     """Matrix of shape (n, m) of objectives, all to be minimised."""
     return np.stack([o.minimised(costs) for o in objectives], axis=-1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Constraint:
-    """A bound on an objective, such as ``latency<=1ms``."""
-
-    objective: Objective
-    at_most: bool
-    bound: float
-    text: str
-
-    def slack(self, costs: Costs) -> FloatArray:
-        """How far the bound is missed, relative to it unless it is 0: at most 0 where it is met."""
-        excess = (self.objective.of(costs) - self.bound) * (1.0 if self.at_most else -1.0)
-        return np.asarray(excess / (abs(self.bound) or 1.0))
-
-
-EXPRESSION = re.compile(
-    r"\s*(?P<name>[A-Za-z][\w ]*?)\s*(?P<operator><=|>=|<|>|==?|!=)\s*"
-    r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z/*^µ ]*[A-Za-z]|%|)\s*"
-)
-MAX_EXPRESSION_CHARS = 80
-
-
-def constraint(text: str, metric: Metric = "accuracy") -> Constraint:
-    """Read a bound: name, ``<=`` or ``>=``, number, unit.
-
-    >>> constraint("latency<=1ms").bound
-    0.001
-    """
-    form = "write it like latency<=1ms, n_chips<=8 or throughput>=100token/s"
-    match = EXPRESSION.fullmatch(text) if len(text) <= MAX_EXPRESSION_CHARS else None
-    if match is None:
-        raise UsageError(f"constraint {text[:MAX_EXPRESSION_CHARS]!r} cannot be read", form)
-    name, operator, unit = match["name"].replace(" ", "_"), match["operator"], match["unit"]
-    try:
-        objective, number = objective_named(name, metric), float(match["number"])
-    except UsageError as error:
-        raise UsageError(f"constraint {text!r}: {error.message}") from None
-    if unit in objective.units:
-        number, unit = number * objective.units[unit], ""
-    if operator not in ("<=", ">="):
-        raise UsageError(f"constraint {text!r}: operator {operator!r} must be <= or >=", form)
-    if number < 0 or (number == 0 and not objective.units):
-        least = "at least" if objective.units else "above"
-        raise UsageError(f"constraint {text!r}: the bound must be a number {least} 0")
-    if not objective.unit:
-        if unit:
-            known = f"is in {' or '.join(objective.units)} here" if objective.units else "has no unit"
-            raise UsageError(f"constraint {text!r}: {name} {known}, got {unit!r}")
-        if name in OF_ACCURACY and metric == "loss" and not match["unit"]:
-            raise UsageError(
-                f"constraint {text!r}: unit is missing; the calibration is of a loss, {name} is in %"
-            )
-        bound = number
-    elif not unit:
-        raise UsageError(
-            f"constraint {text!r}: unit is missing; {name} is given in, say, {objective.shown_unit}"
-        )
-    else:
-        try:
-            bound = to_unit(number, unit, objective.unit)
-        except ValueError as error:
-            raise UsageError(f"constraint {text!r}: {error}") from None
-    if bound and not SMALLEST <= bound <= LARGEST:
-        raise UsageError(f"constraint {text!r}: the bound is beyond {SMALLEST:g} to {LARGEST:g} in SI units")
-    return Constraint(objective=objective, at_most=operator == "<=", bound=bound, text=text.strip())
-
-
-def constraints(texts: Sequence[str], metric: Metric = "accuracy") -> list[Constraint]:
-    """Read bounds and refuse those that contradict each other."""
-    bounds = [constraint(text, metric) for text in texts]
-    for low in bounds:
-        for high in bounds:
-            if (
-                low.objective is high.objective
-                and not low.at_most
-                and high.at_most
-                and low.bound > high.bound
-            ):
-                raise UsageError(f"constraints {low.text!r} and {high.text!r} contradict each other")
-    return bounds

@@ -19,9 +19,10 @@ from costmodel.hardware import Platform
 from costmodel.plan import Plans, plan_of
 from costmodel.strategies import keys
 from costmodel.workload import Workload
+from dse.constraints import Constraint
 from dse.engines import ENGINES, Engine, pick
 from dse.engines.exhaustive import unseen
-from dse.objectives import OF_ONE_MODEL, SCORES, Constraint, Objective, minimised
+from dse.objectives import OF_ONE_MODEL, SCORES, Objective, minimised
 from dse.pareto import front_mask, knee
 from search_spaces import Candidates, SearchSpace
 

@@ -53,7 +53,11 @@ def search(
     ] = None,
     objective: Annotated[
         list[str] | None,
-        typer.Option(help="Objective (repeatable). [default: the space's, or latency, energy, n_chips]"),
+        typer.Option(
+            help="Objective (repeatable). [default: the space's, or latency, energy, n_chips; "
+            "accuracy_drop for missing_weights once calibrated, or where plans choose widths or what to do "
+            "about lost messages]"
+        ),
     ] = None,
     constraint: Annotated[
         list[str] | None, typer.Option(help='Bound such as "latency<=1ms" (repeatable).')
@@ -73,11 +77,12 @@ def search(
 
     from costmodel.errors import UsageError, nearest
     from costmodel.hardware import load_platform
-    from costmodel.plan import SHORTHANDS
+    from costmodel.plan import DECISIONS, SHORTHANDS
     from costmodel.workload import load_workload
+    from dse.constraints import constraints
     from dse.engines import ENGINES
     from dse.export import JOURNAL, free_run_folder, new_run_folder, write_run, writing
-    from dse.objectives import constraints, objectives_named, objectives_of_several
+    from dse.objectives import default_objectives, objectives_named
     from dse.progress import run
     from dse.search import Job
     from search_spaces import default_space, load_space
@@ -110,15 +115,15 @@ def search(
     pairs = zip_longest(models, measured)
     workloads = tuple(load_workload(model, request, tokens, known) for model, known in pairs)
     metric = workloads[0].calibration.metric
-    wanted = objective or searched.objectives
-    if len(workloads) > 1 and not objective:
-        wanted = objectives_of_several(wanted, metric)
+    decided = [name for name in DECISIONS if len(searched.union(name)) > 1]
     job = Job(
         workloads=workloads,
         platform=on,
         accounting=accounting_of(scope, prefetch, head, message_loss),
         space=searched,
-        objectives=objectives_named(wanted, metric),
+        objectives=objectives_named(
+            objective or default_objectives(searched.objectives, workloads, decided), metric
+        ),
         constraints=constraints(constraint or [], metric),
         engine=engine,
         budget=budget,

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from costmodel import Accounting, Platform, Workload
-from dse.objectives import constraints, objectives_named
+from dse.constraints import constraints
+from dse.objectives import objectives_named
 from dse.search import Job, SearchResult, search
 from search_spaces import Candidates, SearchSpace, load_space
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_platform, load_workload
-from dse.objectives import constraints, objectives_named
+from dse.constraints import constraints
+from dse.objectives import objectives_named
 from dse.search import Job, SearchResult, search
 from dse.winners import standings, winners_sentence
 from search_spaces import load_space
