@@ -179,7 +179,18 @@ class SearchResult:
     def nearest(self) -> int:
         """Position of the plan that misses its worst bound by least."""
         worst = np.max(list(self.slack.values()), axis=0)
-        return int(np.argmin(worst))
+        order = preferred(self.plans, self.costs, self.of_workload)
+        return int(order[np.argmin(worst[order])])
+
+
+def preferred(plans: Plans, costs: Costs, of_workload: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order plans so that of equals the best comes first, in whatever order they were evaluated.
+
+    By least latency, then energy; then by workload, strategy and decisions, which tell all plans apart.
+    """
+    strategies = np.array(plans.names)[plans.strategy]
+    keys = (costs.latency_s, costs.energy_j, of_workload, strategies, *plans.values.values())
+    return np.lexsort(keys[::-1])
 
 
 def slack_of(job: Job, costs: Costs) -> dict[str, FloatArray]:
@@ -324,7 +335,9 @@ def _result(job: Job, found: list[Explored]) -> SearchResult:
     slack = slack_of(job, costs)
     values = minimised(job.objectives, costs)
     feasible = np.all([s <= 0 for s in slack.values()], axis=0)
-    front = np.flatnonzero(front_mask(values, feasible))
+    of_workload = np.repeat(np.arange(len(found)), np.diff(ends))
+    order = preferred(plans, costs, of_workload)
+    front = order[front_mask(values[order], feasible[order])]
     front = front[np.lexsort(values[front].T[::-1])]
     size = sum(one.size for one in found)
     several = len(found) > 1
@@ -345,7 +358,7 @@ def _result(job: Job, found: list[Explored]) -> SearchResult:
         job=job,
         plans=plans,
         costs=costs,
-        of_workload=np.repeat(np.arange(len(found)), np.diff(ends)),
+        of_workload=of_workload,
         slack=slack,
         values=values,
         front=front,

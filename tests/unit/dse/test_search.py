@@ -242,3 +242,13 @@ def test_progress_is_told(job: MakeJob, space: SearchSpace) -> None:
     known = [b for b in best if b == b]
     assert known == sorted(known)
     assert known[-1] == result.costs.throughput_tokens_per_s[result.feasible].max()
+
+
+def test_the_order_of_evaluation_decides_nothing(job: MakeJob, small: SearchSpace) -> None:
+    def recommended(engine: str, seed: int) -> Plan:
+        several = job(objectives=("n_chips",), engine=engine, seed=seed, budget=36, space=small)
+        found = search(several, unrecorded)
+        assert found.recommended is not None
+        return found.plans.row(found.recommended)
+
+    assert len({recommended(engine, seed) for engine in ("exhaustive", "random") for seed in range(4)}) == 1

@@ -1,0 +1,37 @@
+"""What users of boards like these asked for, each with the value that is right by arithmetic."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.commands import Command, plan_of, said
+
+CASES = Path(__file__).parents[1] / "field_cases"
+
+
+def case(kind: str, name: str) -> str:
+    return str(CASES / kind / f"{name}.toml")
+
+
+@pytest.mark.parametrize("engine", ["random", "nsga2", "tpe"])
+@pytest.mark.parametrize("chips", [16, 27])
+def test_of_equal_plans_the_fastest_is_recommended_whatever_the_seed(
+    dse: Command, tmp_path: Path, engine: str, chips: int
+) -> None:
+    # All plans of so many chips are equal in the one objective. Every run evaluated the least groups.
+    on = ("--workload", case("models", "smollm2-135m"), "--platform", case("boards", "l2-large-slow"))
+    asked = ("--objective", "n_chips", "--constraint", f"n_chips>={chips}", "--set", "partial_sum_bits=8")
+    found = set()
+    for seed in range(2):
+        out = f"{engine}-{chips}-{seed}"
+        options = ("--engine", engine, "--budget", "300", "--seed", str(seed), "--out", out)
+        said(dse("search", *on, *asked, *options))
+        trials = pd.read_csv(tmp_path / out / "trials.csv")
+        fewest = trials[trials["feasible"] & (trials["n_chips"] == chips)]
+        costs = plan_of(tmp_path / out / "plan.json")["costs"]
+        assert len(fewest) > 1
+        assert costs["latency_s"] == fewest["latency_s"].min()
+        found.add((round(costs["latency_s"], 2), round(costs["energy_j"], 3)))
+    if chips == 16:
+        assert found == {(3.38, 0.086)}
