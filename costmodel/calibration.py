@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from costmodel.drops import WIDER, Drop, among
+from costmodel.drops import Drop, among
 from costmodel.message_loss import LossFitted, LossOfTasks
 from costmodel.parameters import Record, choice, count, fraction, real, validate_form
 
@@ -249,10 +249,22 @@ class Fitted(BaseModel):
         return None if self.importance is None else self.importance.model_dump()
 
     def drop(self, missing: Any) -> Drop:
-        """Follow the law; the interval widens beyond the shares that were measured."""
-        estimate = power_law(self.scale, self.exponent, missing)
-        half = self.half_width * np.where(self.within(missing), 1.0, WIDER) * (np.asarray(missing) > 0)
-        return Drop(estimate=estimate, low=estimate - half, high=estimate + half)
+        """Follow the law; beyond the shares that were measured, the interval holds every exponent."""
+        u = np.asarray(missing, dtype=float)
+        estimate = power_law(self.scale, self.exponent, u)
+        half = self.half_width * (u > 0)
+        end = power_law(self.scale, self.exponent, self.most_missing)
+        low, high = end - self.half_width, end + self.half_width
+        times = np.maximum(u / max(self.most_missing, ROUNDED), 1.0)
+        low = low * times ** (LEAST_EXPONENT if low > 0 else 0.0)
+        most = self.base if self.metric == "accuracy" else MOST_SCALE
+        high = np.maximum(np.minimum(high * times**MOST_EXPONENT, most), estimate)
+        within = self.within(u)
+        return Drop(
+            estimate=estimate,
+            low=np.where(within, estimate - half, np.minimum(low, estimate)),
+            high=np.where(within, estimate + half, high),
+        )
 
     def score(self, drop: Any) -> Any:
         """Accuracy in per cent, or loss, that is left after a drop."""

@@ -16,7 +16,8 @@ from costmodel.parameters import fraction, real
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 MOST = 1e6
-MOST_POINTS = 100.0
+MOST_POINTS, MOST_EXPONENT = 100.0, 4.0
+STEP = 1e-3  # share of the highest rate over which its slope is taken
 
 
 class LossLaw(BaseModel):
@@ -30,7 +31,7 @@ class LossLaw(BaseModel):
     model_config = FILE
 
     scale: Annotated[float, real(0, MOST)]
-    exponent: Annotated[float, real(0.5, 4)]
+    exponent: Annotated[float, real(0.5, MOST_EXPONENT)]
     saturation: Annotated[float, real(0, MOST)] = 0.0
     relief: Annotated[float, real(0, MOST)] = 0.0
     at: Annotated[float, real(-MOST, MOST)] = 0.0
@@ -118,9 +119,23 @@ class LossFitted(Rates, LossLaw):
     half_width: Annotated[float, real(0, MOST)]
 
     def interval(self, loss: Any, dropout: Any, *, of_loss: bool) -> Drop:
-        """Follow the law; the interval widens beyond the rates that were measured."""
-        estimate = self.drop(loss, dropout)
-        half = self.half_width * self.known(loss, dropout)
-        half = half * np.where(self.within(loss, dropout), 1.0, WIDER)
+        """Follow the law; the interval widens beyond the rates that were measured.
+
+        There a loss rises as steeply as at the highest rate or not at all; points may follow any power.
+        """
+        estimate, within = self.drop(loss, dropout), self.within(loss, dropout)
+        half = self.half_width * self.known(loss, dropout) * np.where(within, 1.0, WIDER)
         half = half * (1 + np.maximum(estimate, 0.0)) if of_loss else half
-        return Drop(estimate=estimate, low=estimate - half, high=estimate + half)
+        beyond = np.maximum(np.asarray(loss, dtype=float) - self.most_loss, 0.0)
+        end = self.drop(np.minimum(loss, self.most_loss), dropout)
+        if of_loss:
+            before = self.drop(np.minimum(loss, self.most_loss * (1 - STEP)), dropout)
+            high = end + beyond * np.maximum(end - before, 0.0) / (STEP * self.most_loss)
+        else:
+            times = (1 + beyond / self.most_loss) ** MOST_EXPONENT
+            high = np.minimum((np.maximum(end, 0.0) + half) * times, MOST_POINTS) - half
+        return Drop(
+            estimate=estimate,
+            low=np.minimum(estimate, end) - half,
+            high=np.maximum(estimate, np.where(within, estimate, high)) + half,
+        )

@@ -8,6 +8,8 @@ from worked_columns import columns
 from worked_numbers import BLOCK, CATS, PROMPT, RADIO, SIRACUSA, most, table
 
 from costmodel import Accounting, Workload, load_workload
+from costmodel.calibration import LEAST_EXPONENT as LEAST_EXPONENT
+from costmodel.calibration import MOST_EXPONENT as MOST_EXPONENT
 from costmodel.calibration import Fitted, Tasks
 from costmodel.drops import WIDER as WIDER  # for the templates
 from costmodel.drops import Drop

@@ -8,9 +8,10 @@ import numpy as np
 
 from costmodel.accuracy import POINTS
 from costmodel.calibration import Tasks
+from costmodel.message_loss import MOST_EXPONENT
 from costmodel.workload import Workload
 from dse.calibrate import Calibrated, per_cent
-from dse.loss_fitting import LEAST_EXPONENT, MOST_EXPONENT, USUAL_EXPONENT
+from dse.loss_fitting import LEAST_EXPONENT, USUAL_EXPONENT
 from dse.measurements import Measurements
 from dse.words import whole_words
 

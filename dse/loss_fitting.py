@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from costmodel.message_loss import LossLaw
+from costmodel.message_loss import MOST_EXPONENT, LossLaw
 from dse.fitting import DRAWS, HIGH, LOW, NORMAL_90
 
 USUAL_EXPONENT = 2.2  # of accuracy in points, where evaluations do not tell
 EXPONENT_RIDGE = 0.1  # squared points for one of it
-LEAST_EXPONENT, MOST_EXPONENT = 1.0, 4.0
+LEAST_EXPONENT = 1.0
 SCALES, BENDS, RELIEFS = (1.0, 10.0, 100.0), (0.1, 10.0, 30.0), (5.0, 300.0)
 MOST, MOST_TRAINED = 1e4, 100.0  # ends of the constants, of those of training
 

@@ -140,6 +140,8 @@ def law_of_two(name: str) -> Fitted:
     two = measured.take(np.array([plan in TWO_PLANS for plan in plans]))
     found = fitted(two)
     return Fitted.model_construct(
+        metric="accuracy",
+        base=100.0,
         scale=found.scale,
         exponent=found.exponent,
         half_width=half_width(two, found, known_tasks().half_width.more_plans),

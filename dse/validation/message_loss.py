@@ -112,7 +112,7 @@ def models() -> dict[str, float | str]:
 
 
 def rates() -> list[tuple[dict[str, Any], float | str]]:
-    """Each rate from 7 to 10 %: the loss, the law's, and the half width of its interval as a tolerance."""
+    """Each rate from 7 to 10 %: the loss, the law's, and how far its interval reaches as a tolerance."""
     entries: list[tuple[dict[str, Any], float | str]] = []
     for dataset, name in DATASETS.items():
         base, _ = evaluations(dataset)
@@ -120,7 +120,8 @@ def rates() -> list[tuple[dict[str, Any], float | str]]:
         for i in range(len(rows.loss)):
             loss, dropout = float(rows.loss[i]), float(rows.dropout[i])
             score, model = base * (1 + rows.drop[i]), base * (1 + float(band.estimate[i]))
-            half = base * (float(band.high[i]) - float(band.estimate[i])) / score
+            end = band.low[i] if model > score else band.high[i]
+            half = base * abs(float(end) - float(band.estimate[i])) / score
             trained = f"trained with message dropout {dropout:.0%}" if dropout else "no message dropout"
             entry = {
                 "id": f"message-loss-{dataset}-{100 * dropout:.0f}-{100 * loss:.0f}",

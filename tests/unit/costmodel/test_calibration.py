@@ -9,6 +9,8 @@ from scipy import stats
 from costmodel import Plan, Plans, Workload, evaluate, load_workload
 from costmodel.accuracy import POINTS, missing_weights, weights_of
 from costmodel.calibration import (
+    LEAST_EXPONENT,
+    MOST_EXPONENT,
     Calibration,
     Fitted,
     HalfWidth,
@@ -18,7 +20,7 @@ from costmodel.calibration import (
     calibration_of,
     power_law,
 )
-from costmodel.drops import WIDER, Drop
+from costmodel.drops import Drop
 from costmodel.errors import ParameterError
 from costmodel.parameters import load
 from costmodel.parameters.files import built_in_names
@@ -115,15 +117,20 @@ def test_a_batch_of_shares_is_its_shares_one_by_one(known: Calibration, u: np.nd
 
 
 @given(scale=st.floats(0, 100), exponent=EXPONENTS, half=st.floats(0.1, 20), most=st.floats(0.1, 0.9))
-def test_a_fitted_interval_is_half_as_wide_again_beyond_what_was_measured(
+def test_a_fitted_interval_holds_every_exponent_beyond_what_was_measured(
     scale: float, exponent: float, half: float, most: float
 ) -> None:
     known = of_a_model(scale, exponent, half, most)
     u = np.array([most / 2, most, most + 0.01, 1.0])
     drop = known.drop(u)
     np.testing.assert_allclose(drop.estimate, scale * u**exponent)
-    np.testing.assert_allclose(width(drop), 2 * half * np.array([1, 1, 1.5, 1.5]), rtol=1e-9)
-    assert WIDER == 1.5
+    np.testing.assert_allclose(width(drop)[:2], 2 * half, rtol=1e-9)
+    end = scale * most**exponent
+    for other in (LEAST_EXPONENT, exponent, MOST_EXPONENT):
+        for through in (max(end - half, 0.0), end + half):
+            law = through * (u / most) ** other
+            assert (drop.low[2:] <= law[2:] * (1 + 1e-9)).all()
+            assert (np.minimum(law, known.base)[2:] <= drop.high[2:] * (1 + 1e-9)).all()
     assert known.within(u).tolist() == [True, True, False, False]
 
 
