@@ -190,7 +190,8 @@ def workload_of(
     if calibrated.family != model.family_name:
         raise ParameterError(
             f"{known.path}: key 'family' is {calibrated.family!r}, "
-            f"model {record.name!r} is one of {model.family_name!r}"
+            f"model {record.name!r} is one of {model.family_name!r}",
+            f"take a calibration of family {model.family_name!r}",
         )
     kind = model.default_request if request is None else request
     if kind not in REQUEST_KINDS:

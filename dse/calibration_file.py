@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from costmodel.accuracy import POINTS
-from costmodel.calibration import Tasks
-from costmodel.message_loss import MOST_EXPONENT
+from costmodel.calibration import LEAST_EXPONENT, MOST_EXPONENT, Tasks
+from costmodel.message_loss import MOST_EXPONENT as MOST_LOSS_EXPONENT
 from costmodel.workload import Workload
 from dse.calibrate import Calibrated, per_cent
-from dse.loss_fitting import LEAST_EXPONENT, USUAL_EXPONENT
+from dse.loss_fitting import LEAST_EXPONENT as LEAST_LOSS_EXPONENT
+from dse.loss_fitting import USUAL_EXPONENT
 from dse.measurements import Measurements
 from dse.words import whole_words
 
+LATE = "how late the loss sets in"
 DIGITS = 6  # of fitted values
 ROLES = {
     "scale": "what is lost by the first messages that are",
@@ -61,7 +63,16 @@ def calibration_file(workload: Workload, done: Calibrated) -> dict[str, Any]:
             (ends["scale"][0] * unit, ends["scale"][1] * unit),
             cases,
         ),
-        "exponent": make.fitted(found.exponent, "how late the loss sets in", ends["exponent"], cases),
+        "exponent": make.fitted(found.exponent, LATE, ends["exponent"], cases)
+        if len(cases) > 1
+        else make.entry(
+            found.exponent,
+            "assumed",
+            LATE,
+            low=LEAST_EXPONENT,
+            high=MOST_EXPONENT,
+            reason="one plan does not tell; as is usual of other tasks",
+        ),
         "half_width": _half_width(make, done.half_width, cases),
         "most_missing": make.entry(
             float(np.max(found.missing)), "derived", "highest U of the plans that were retrained"
@@ -70,7 +81,14 @@ def calibration_file(workload: Workload, done: Calibrated) -> dict[str, Any]:
     }
     if found.fitted_points:
         data["importance"] = {
-            name: make.fitted(found.weights[name], "plans that miss different shares", ends[name], cases)
+            name: make.fitted(
+                found.weights[name],
+                "plans that miss different shares"
+                if name in found.fitted_points or len(found.fitted_points) > 1
+                else "in the proportions of the family",
+                ends[name],
+                cases,
+            )
             for name in POINTS
         }
     if isinstance(known, Tasks) and measured.metric == known.metric:
@@ -111,8 +129,8 @@ def _lost_messages(make: Entries, done: Calibrated) -> dict[str, Any]:
             USUAL_EXPONENT,
             "assumed",
             ROLES["exponent"],
-            low=LEAST_EXPONENT,
-            high=MOST_EXPONENT,
+            low=LEAST_LOSS_EXPONENT,
+            high=MOST_LOSS_EXPONENT,
             reason="one message loss does not tell; that of other tasks",
         )
     )

@@ -51,7 +51,7 @@ def calibration_report(done: Calibrated) -> RenderableType:
         ),
         (
             f"90 % interval of a drop: +-{done.half_width * scale:.2g} {unit}, "
-            f"up to U {found.missing.max():.2f}; half as much again beyond"
+            f"up to U {found.missing.max():.2f}; wider the farther beyond"
         ),
     ]
     if found.fitted_points:

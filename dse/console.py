@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from costmodel.calibration import Metric, score_after
 from costmodel.costs import LATENCY_CAUSES
 from dse.digits import joules, seconds
 from dse.export import title
-from dse.objectives import objectives_of
+from dse.objectives import SCORES, Objective, objectives_of
 from dse.search import Job, SearchResult
 from dse.tables import exceeded, levers
 from dse.terminal import plain_table
@@ -43,6 +45,18 @@ def shown_rows(front: pd.DataFrame) -> list[int]:
     return sorted({*spread, *np.flatnonzero(front["knee"]).tolist()})
 
 
+def _cell(objective: Objective, row: pd.Series[Any]) -> str:
+    """Show a value of a front's row; what a model still scores has the interval of its drop."""
+    value = float(row[objective.column])
+    if objective.name not in SCORES:
+        return objective.shown(value)
+    metric: Metric = "accuracy" if objective is SCORES["accuracy"] else "loss"
+    drop, low, high = (float(row[column]) for column in DROP)
+    base = value + drop if metric == "accuracy" else value / (1 + drop)
+    ends = sorted(float(score_after(metric, base, end)) for end in (low, high))
+    return objective.with_interval(value, *ends)
+
+
 def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     """Short table of the front: decisions, objectives, what else is bounded, where the weights are."""
     job = result.job
@@ -53,7 +67,7 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     models = len(job.workloads) > 1
     lossy = drop.name in quantities or bool(np.any(front["accuracy_drop_high"] > 0))
     which = [*(["model"] if models else []), "chips", *(["strategy"] if several else []), "plan"]
-    columns = ["", "front", *which, *(o.label for o in shown)]
+    columns = ["", "front", *which, *(f"{o.label}, 90 %" if o.name in SCORES else o.label for o in shown)]
     columns += [f"{drop.label}, 90 %"] if lossy else []
     numbers = [1, 2 + models, *range(len(columns) - len(shown) - lossy, len(columns))]
     table = plain_table(*columns, "weights", "most time", right=numbers)
@@ -66,7 +80,7 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
             str(row["n_chips"]),
             *([str(row["strategy"])] if several else []),
             plan_words(plan_of_row(row)),
-            *(o.shown(float(row[o.column])) for o in shown),
+            *(_cell(o, row) for o in shown),
             *([drop.with_interval(*(float(row[c]) for c in DROP))] if lossy else []),
             str(row["regime"]) + (", head from L3" if row["head_from_l3"] else ""),
             str(row["limited_by"]),

@@ -41,7 +41,8 @@ RUN_FILES = (
     "pareto.html",
 )
 PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
-LEAST = {f"min-{o.name}": o.column for o in KNOWN.values() if not o.maximise}
+# What a pick is named, the column it looks at, and whether it wants the most of it.
+PICKS = {f"{'max' if o.maximise else 'min'}-{o.name}": (o.column, o.maximise) for o in KNOWN.values()}
 
 
 def new_run_folder(path: Path, *, overwrite: bool) -> Path:
@@ -319,17 +320,20 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
 
 
 def picked(front: pd.DataFrame, pick: str) -> int:
-    """Position in the front that a pick means: knee, a least value, or the position itself."""
+    """Position in the front that a pick means: knee, a least or most value, or the position itself."""
     if not len(front):
         raise RunError("the front of this run is empty: no plan was feasible")
     if pick == "knee":
         return int(np.argmax(front["knee"].to_numpy()))
-    if pick in LEAST and LEAST[pick] in front:
-        return int(np.argmin(front[LEAST[pick]].to_numpy()))
+    there = {name: (column, most) for name, (column, most) in PICKS.items() if column in front}
+    if pick in there:
+        column, most = there[pick]
+        values = front[column].to_numpy()
+        return int(np.argmax(values) if most else np.argmin(values))
     if pick.isascii() and pick.isdecimal() and len(pick) < 10:
         if int(pick) < len(front):
             return int(pick)
         raise UsageError(f"pick {pick} is outside the front, 0 to {len(front) - 1}")
     raise UsageError(
-        f"unknown pick {cut(pick)}; {nearest(pick, ['knee', *LEAST])}, or a position of the front"
+        f"unknown pick {cut(pick)}; {nearest(pick, ['knee', *there])}, or a position of the front"
     )

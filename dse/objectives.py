@@ -85,7 +85,7 @@ class Objective:
         """Value in the unit that people see, three to four digits."""
         scaled = value / self.per_shown
         if self.decimals is not None:
-            return f"{scaled:.{self.decimals}f}"
+            return f"{round(scaled, self.decimals) + 0.0:.{self.decimals}f}"  # no minus before nothing
         return f"{scaled:.0f}" if self.whole else digits(scaled)
 
     def with_interval(self, value: float, low: float, high: float) -> str:

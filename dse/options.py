@@ -115,7 +115,8 @@ def accounting_of(
     try:
         return Accounting(**{name: value for name, value in given.items() if value is not None})
     except UsageError as error:
-        raise UsageError(f"--{error.message.replace('message_loss', 'message-loss')}") from None
+        hint = "5 per cent are 5% or 0.05" if error.message.startswith("message_loss") else error.hint
+        raise UsageError(f"--{error.message.replace('message_loss', 'message-loss')}", hint) from None
 
 
 def choices_of(text: str) -> list[int | float]:

@@ -13,7 +13,7 @@ from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.plan import plan_of
 from dse.digits import digits, joules, seconds, size
 from dse.document import Deployment, PredictedCosts, Violation
-from dse.objectives import objectives_of
+from dse.objectives import SCORES, objectives_of
 from dse.terminal import plain_table
 from dse.words import CAUSES, UNCALIBRATED, limit_line, rate_words, request_words, scope_words, whole_words
 
@@ -99,11 +99,16 @@ def interval_lines(predicted: PredictedCosts) -> list[str]:
     return [f"times carry about {share:.0%}: {seconds(low)} to {seconds(high)} in all; ratios of plans less"]
 
 
+def _sent(document: Deployment) -> float:
+    """How many times messages are sent, on average; 0 where there are none."""
+    planned = sum(sync.times * len(leg.messages) for sync in document.synchronisations for leg in sync.legs)
+    return document.costs.link_messages / planned if planned else 0.0
+
+
 def message_loss_lines(document: Deployment) -> list[str]:
     """Say what becomes of messages that are lost, or that none is taken to be lost."""
-    c, lost = document.costs, document.accounting.message_loss
-    planned = sum(sync.times * len(leg.messages) for sync in document.synchronisations for leg in sync.legs)
-    if not planned:
+    lost, times = document.accounting.message_loss, _sent(document)
+    if not times:
         return []
     if not lost:
         (link,) = (one for one in document.inputs if one.kind == "link")
@@ -113,8 +118,8 @@ def message_loss_lines(document: Deployment) -> list[str]:
         words = f"no message is taken to be lost; link {link.name} states {stated:g}"
         return [f"{words}: --message-loss {stated:g} counts it"]
     share = f"{100 * lost:.3g} % of messages do not arrive"
-    if c.link_messages > planned:
-        return [f"{share} and are sent again: {c.link_messages / planned:.2f} times as many are sent"]
+    if times > 1:
+        return [f"{share} and are sent again: {times:.2f} times as many are sent"]
     return [f"{share} and are not sent again: accuracy pays for it"]
 
 
@@ -147,13 +152,14 @@ def round_lines(document: Deployment) -> list[RenderableType]:
                     seconds(r.bound_s / r.rounds),
                 )
     lines: list[RenderableType] = []
+    again = f", each {times:.2f} times" if (times := _sent(document)) > 1 else ""
     if table.row_count:
         lines += [
             "",
             table,
             (
-                f"all rounds: {seconds(c.latency_by_cause_s['link'])} expected, as they stop early when all "
-                f"have everything; at most {seconds(c.link_bound_s)}"
+                f"all rounds{again}: {seconds(c.latency_by_cause_s['link'])} expected, as they stop early "
+                f"when all have everything; at most {seconds(c.link_bound_s)}"
             ),
             "",
         ]
@@ -168,10 +174,31 @@ def drop_lines(document: Deployment) -> list[str]:
     shown = objectives_of("accuracy" if drop.unit == "points" else "loss")["accuracy_drop"]
     interval = shown.with_interval(drop.estimate, drop.low, drop.high)
     words = f"missing weights U = {c.missing_weights:.3f}; accuracy drop, 90 %: {interval} {shown.shown_unit}"
+    leaves = ""
+    if drop.score is not None:
+        left = SCORES["accuracy" if drop.unit == "points" else "loss"]
+        leaves = f"; it leaves {left.name} {left.shown(drop.score)} {left.shown_unit}".rstrip()
     if drop.calibration is None:
-        return [words, UNCALIBRATED]
+        return [f"{words}{leaves}", UNCALIBRATED, *_rates_beyond(document)]
     beyond = "" if drop.within else ", beyond what it measured"
-    return [f"{words}, by calibration {drop.calibration}{beyond}"]
+    return [f"{words}, by calibration {drop.calibration}{beyond}{leaves}"]
+
+
+def _rates_beyond(document: Deployment) -> list[str]:
+    """Say which rates are above all that other tasks were measured with."""
+    known = next(one.data for one in document.inputs if one.kind == "calibration")["message_loss"]
+    rates = {
+        "message loss": (document.accounting.message_loss, known["most_loss"]["value"]),
+        "message dropout": (
+            document.decisions.values.get("message_dropout", 0),
+            known["most_dropout"]["value"],
+        ),
+    }
+    return [
+        f"{name} {100 * float(rate):.3g} % is more than any task was measured with, {100 * most:.3g} %"
+        for name, (rate, most) in rates.items()
+        if float(rate) > most
+    ]
 
 
 def violation_words(v: Violation) -> str:

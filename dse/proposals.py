@@ -20,6 +20,7 @@ UNALTERED: dict[str, Any] = {
     name: DECISIONS[name].neutral
     for name in ("weight_bits", "message_bits", "message_dropout", "retransmission")
 }
+ALIKE = 0.1  # of the highest U, within which a plan that is done tells the same
 NEXT_SHARE = 0.75  # of the highest U: where a second plan tells most about the exponent
 
 
@@ -41,7 +42,7 @@ def missing_of(workload: Workload, platform: Platform, plans: list[Plan]) -> lis
 def proposals(
     workload: Workload, platform: Platform, front: list[Plan], done: Collection[Plan], n: int
 ) -> list[Proposal]:
-    """Propose plans of a front to retrain, at most n, none that is done.
+    """Propose plans of a front to retrain, at most n, none that is done or tells what is known.
 
     The first fixes how much there is to lose, the second how late the loss sets in, the third how
     important the gather before Q, K and V is, which families of models differ in. Further ones are
@@ -58,18 +59,25 @@ def proposals(
     lossy = {plan: share for plan, share in u.items() if share > NOTHING}
     if not lossy:
         return []
+    of_done = dict(zip(done, missing_of(workload, platform, [*done]), strict=True))
     most = max(lossy, key=lambda plan: lossy[plan])
-    chosen: dict[Plan, str] = {most: "misses most of the front: how much there is to lose"}
+    alike = ALIKE * lossy[most]
+    chosen = {most: "misses most of the front: how much there is to lose"}
+    answered = [any(share >= lossy[most] - alike for share in of_done.values())]
     others = {plan: share for plan, share in lossy.items() if plan not in chosen}
     if others:
         near = min(others, key=lambda plan: abs(others[plan] - NEXT_SHARE * lossy[most]))
         chosen[near] = f"nearest to {NEXT_SHARE:g} of that: how late the loss sets in"
+        answered.append(any(abs(share - lossy[near]) <= alike for share in of_done.values()))
     spared, share = _spared(workload, platform, lossy, most)
     if share > NOTHING and spared not in chosen:
         lossy[spared] = share
-        chosen[spared] = "all columns sent before Q, K and V alone: how important that gather is"
-    kept = {plan: why for plan, why in chosen.items() if plan not in done}
-    known = [*(lossy[plan] for plan in chosen), *missing_of(workload, platform, [*done])]
+        chosen[spared] = "prunes every gather but that before Q, K and V: how important that one is"
+        answered.append(any(plan.prune_qkv == 0 and u >= share / 2 for plan, u in of_done.items()))
+    roles = zip(chosen.items(), answered, strict=True)
+    kept = {plan: why for (plan, why), told in roles if not told and plan not in done}
+    chosen = dict(kept)
+    known = [*(lossy[plan] for plan in chosen), *of_done.values()]
     while len(kept) < n:
         left = {plan: share for plan, share in lossy.items() if plan not in chosen and plan not in done}
         if not left:
@@ -85,14 +93,15 @@ def _spared(
 ) -> tuple[Plan, float]:
     """Give the plan that spares the gather before Q, K and V and misses most elsewhere, and its U.
 
-    It is on the front, or made of the plan that misses most.
+    It is on the front, unless one that is made of the plan that misses most tells twice as much.
     """
-    sparing = {plan: share for plan, share in lossy.items() if plan.prune_qkv == 0}
-    if sparing:
-        plan = max(sparing, key=lambda plan: sparing[plan])
-        return plan, sparing[plan]
     made = canonical(workload, platform, Plans.of([replace(most, prune_qkv=0.0)])).row(0)
-    return made, missing_of(workload, platform, [made])[0]
+    share = missing_of(workload, platform, [made])[0]
+    sparing = {plan: u for plan, u in lossy.items() if plan.prune_qkv == 0 and u >= share / 2}
+    if not sparing:
+        return made, share
+    plan = max(sparing, key=lambda plan: sparing[plan])
+    return plan, sparing[plan]
 
 
 def examples(workload: Workload, platform: Platform) -> list[Plan]:

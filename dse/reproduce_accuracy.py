@@ -116,11 +116,11 @@ def message_loss_table() -> pd.DataFrame:
             return _scores(base, law.interval(loss, dropout, of_loss=True))
 
         in_fit = rows.loss <= low.most_loss + message_loss.ROUNDING
-        measured: dict[str, Any] = {"in_fit": in_fit, "measured": base * (1 + rows.drop)}
+        measured: dict[str, Any] = {"in_fit": in_fit, "measured": base * (1 + rows.drop), "prune": 0.0}
         frames += _lossy(left, rows, CATS_RATES, measured, task=name, unit="loss", predicted_by=LOW_RATES)
     for name, rows in message_loss.of_tasks().items():
         others = message_loss.losses_left_out(name).drop
-        measured = {"in_fit": False, "measured": rows.drop}
+        measured = {"in_fit": False, "measured": rows.drop, "prune": message_loss.ratios_of(name)}
         frames += _lossy(others, rows, RATES, measured, task=name, unit="points", predicted_by=OTHER_TASKS)
     return pd.concat(frames, ignore_index=True)
 

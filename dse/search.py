@@ -77,6 +77,11 @@ class Job:
         if self.budget < len(self.workloads):
             raise UsageError(f"--budget {self.budget} must be at least {len(self.workloads)}, one a workload")
         scores = [o.name for o in (*self.objectives, *(c.objective for c in self.constraints))]
+        if not self.accounting.message_loss and len(self.space.union("retransmission")) > 1:
+            raise UsageError(
+                "plans with retransmission 0 and 1 are the same, as no message is lost",
+                "--message-loss says how many are",
+            )
         for workload in self.workloads:
             for score in SCORES.keys() & set(scores):
                 if workload.calibration.score(0.0) is None:

@@ -107,6 +107,7 @@ def export(
     """Write a plan of a run's front as JSON."""
     from costmodel.errors import RunError
     from dse.deployment import deployment, read_deployment, workload_in
+    from dse.digits import joules, seconds
     from dse.export import picked, read_run, write_plan
     from dse.words import plan_of_row, whole_words
 
@@ -122,7 +123,7 @@ def export(
     c = document.costs
     show(
         f"front index {index}: {whole_words(chosen)}: "
-        f"{c.latency_s * 1e3:.4g} ms, {c.energy_j * 1e3:.4g} mJ, weights {c.regime}; written to {out}"
+        f"{seconds(c.latency_s)}, {joules(c.energy_j)}, weights {c.regime}; written to {out}"
     )
 
 

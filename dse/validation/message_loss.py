@@ -35,16 +35,26 @@ def evaluations(dataset: str) -> tuple[float, Lossy]:
 
 
 @cache
-def of_tasks() -> dict[str, Lossy]:
-    """Give what messages cost four small encoders, pruned or not, each against itself without loss."""
+def _accuracies() -> dict[str, dict[tuple[float, float, float], float]]:
+    """Mean accuracy of each task, per cent, by pruning ratio, message dropout and message loss."""
     scores: dict[str, dict[tuple[float, float, float], list[float]]] = {}
     for row in rows_of("message_loss_accuracy.csv"):
         dropout = TASKS_DROPOUT * int(row["trained_with_message_dropout"])
         key = float(row["pruning_ratio"]), dropout, float(row["message_loss"])
         scores.setdefault(row["dataset"], {}).setdefault(key, []).append(100 * float(row["accuracy"]))
+    return {name: {key: float(np.mean(score)) for key, score in of.items()} for name, of in scores.items()}
+
+
+def ratios_of(name: str) -> Array:
+    """Pruning ratio of each of a task's evaluations."""
+    return np.array([ratio for ratio, _, _ in _accuracies()[name]])
+
+
+@cache
+def of_tasks() -> dict[str, Lossy]:
+    """Give what messages cost four small encoders, pruned or not, each against itself without loss."""
     found = {}
-    for name, of in scores.items():
-        mean = {key: float(np.mean(score)) for key, score in of.items()}
+    for name, mean in _accuracies().items():
         drop = [mean[ratio, 0.0, 0.0] - score for (ratio, _, _), score in mean.items()]
         _, dropout, loss = np.array([*mean]).T
         found[name] = Lossy(loss=loss, dropout=dropout, drop=np.array(drop), of_loss=False)

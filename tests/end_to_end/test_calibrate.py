@@ -90,7 +90,7 @@ def test_a_calibration_says_its_law_and_gives_every_value_a_source(calibrated: s
     assert "drop = a U^b: a = 12" in text
     assert "b = 2.0" in text
     assert "importance of the gathers, fitted along: qkv 0.6" in text
-    assert "90 % interval of a drop: +-2.6 points, up to U 0.78; half as much again beyond" in text
+    assert "90 % interval of a drop: +-2.6 points, up to U 0.78; wider the farther beyond" in text
     assert calibrated.endswith("written: mine.toml\n")
     data = tomllib.loads(Path("mine.toml").read_text())
     assert data["scale"]["value"] == pytest.approx(SCALE, abs=0.3)

@@ -61,7 +61,7 @@ def test_a_report_says_what_becomes_of_lost_messages(dse: Command) -> None:
     )
     lost = said(dse(*asked, "--message-loss", "0.05"))
     assert "5 % of messages do not arrive and are not sent again: accuracy pays for it" in lost
-    assert "% of the loss, by calibration cats-icd\n" in lost
+    assert "% of the loss, by calibration cats-icd; it leaves loss 0.3" in lost
     again = said(dse(*asked, "--message-loss", "0.05", "--set", "retransmission=1"))
     assert "5 % of messages do not arrive and are sent again: 2.08 times as many are sent" in again
     assert "lost messages sent again" in again

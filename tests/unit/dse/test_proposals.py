@@ -10,7 +10,7 @@ from costmodel.strategies import canonical
 from dse.proposals import EXAMPLES, Proposal, examples, missing_of, proposals
 
 VIT, CHIPS = load_workload("cats-vit"), load_platform("nrf52840-mixer")
-MOST, NEXT, SPARED, FURTHER = "misses most", "nearest to 0.75", "before Q, K and V alone", "farthest in U"
+MOST, NEXT, SPARED, FURTHER = "misses most", "nearest to 0.75", "but that before Q, K and V", "farthest in U"
 
 
 def pruned(n: int, *ratios: float) -> Plan:
@@ -158,3 +158,17 @@ def test_what_a_front_narrows_and_leaves_out_is_not_retrained() -> None:
     ]
     assert ask(altered, 3) == ask(EVEN, 3)
     assert ask([*altered, *EVEN], 3) == ask(EVEN, 3)
+
+
+def test_what_another_run_answered_is_not_asked_again() -> None:
+    done = [pruned(16, 0.9), pruned(16, 0.7), pruned(16, 0, 0.9, 0.9, 0.9)]
+    assert not set(done) & set(EVEN)
+    found = ask(EVEN, 2, *done)
+    assert [FURTHER in one.why for one in found] == [True, True]
+    assert any(MOST in one.why for one in ask(EVEN, 3, *done[1:]))
+    assert any(SPARED in one.why for one in ask(EVEN, 3, *done[:2]))
+
+
+def test_a_plan_that_spares_qkv_and_hardly_misses_anything_tells_nothing() -> None:
+    found = ask([*EVEN, pruned(8, 0, 0.1, 0.1, 0.1)], 3)
+    assert found[2].plan == pruned(8, 0, 0.9, 0.9, 0.9)
