@@ -94,18 +94,18 @@ class Damage:
             inside = inside & known.message_loss.within(self.message_loss, self.message_dropout)
         return inside
 
-    def uses(self, key: str) -> bool:
-        """Whether what is lost depends on a calibration's key."""
+    def uses(self, known: Calibration, key: str) -> bool:
+        """Whether what is lost, or its interval, depends on a calibration's key."""
         table, _, rest = key.partition(".")
         if table == "narrow":
             bits = {"weights": self.weight_bits, "messages": self.message_bits}
             what, _, width = rest.partition(".")[0].partition("_")
             return bool(np.any(bits[what] == int(width)))
+        # Of other tasks, half widths are those of calibrations to come.
         if table == "message_loss":
-            return not rest.startswith("half_width") and bool(
-                np.any(self.message_loss) or np.any(self.message_dropout)
-            )
-        return table != "half_width" and bool(np.any(self.missing))
+            later = rest.startswith("half_width") and not isinstance(known.message_loss, LossFitted)
+            return not later and bool(np.any(self.message_loss) or np.any(self.message_dropout))
+        return not (table == "half_width" and rest) and bool(np.any(self.missing))
 
     def drop(self, known: Calibration) -> Drop:
         """Add up what is lost.
@@ -115,6 +115,9 @@ class Damage:
         PlanError
             The calibration does not say what narrow elements lose, or lost messages.
         """
+        return self._sum(known).within(*known.possible)
+
+    def _sum(self, known: Calibration) -> Drop:
         total = known.drop(self.missing)
         if known.narrow is not None:
             for lost in known.narrow.drops(self.weight_bits, self.message_bits):

@@ -173,6 +173,13 @@ class Tasks(BaseModel):
         low, high = (np.where(u > 0, end, 0.0) for end in (band.low, band.high))
         return Drop(estimate=band.estimate, low=low, high=high)
 
+    @property
+    def possible(self) -> tuple[float, float]:
+        """Least and most that can be lost: accuracy is 0 to 100 per cent."""
+        if self.base is None:
+            return -MOST_POINTS, MOST_POINTS
+        return self.base - MOST_POINTS, self.base
+
     def score(self, drop: Any) -> Any:
         """Accuracy in per cent that is left after a drop; none where nobody measured the whole model's."""
         return None if self.base is None else score_after(self.metric, self.base, drop)
@@ -191,6 +198,12 @@ class Weights(BaseModel):
     o: Annotated[float, fraction()]
     ffn_in: Annotated[float, fraction()]
     ffn_out: Annotated[float, fraction()]
+
+    @model_validator(mode="after")
+    def _all_matter(self) -> Weights:
+        if not all(self.model_dump().values()):
+            raise ValueError("qkv, o, ffn_in and ffn_out must be above 0")
+        return self
 
 
 class Fitted(BaseModel):
@@ -239,6 +252,8 @@ class Fitted(BaseModel):
     def _of_a_hundred(self) -> Fitted:
         if self.metric == "accuracy" and self.base > MOST_POINTS:
             raise ValueError(f"base {self.base} of metric accuracy must be at most {MOST_POINTS:g} per cent")
+        if self.base == 0:
+            raise ValueError("base must be above 0")
         if self.metric == "loss" and isinstance(self.message_loss, LossOfTasks):
             raise ValueError("message_loss of form 'tasks' is in points of accuracy, metric is a loss")
         return self
@@ -265,6 +280,11 @@ class Fitted(BaseModel):
             low=np.where(within, estimate - half, np.minimum(low, estimate)),
             high=np.where(within, estimate + half, high),
         )
+
+    @property
+    def possible(self) -> tuple[float, float]:
+        """Least and most that can be lost: accuracy is 0 to 100 per cent, a loss at least nothing."""
+        return (self.base - MOST_POINTS, self.base) if self.metric == "accuracy" else (-1.0, np.inf)
 
     def score(self, drop: Any) -> Any:
         """Accuracy in per cent, or loss, that is left after a drop."""

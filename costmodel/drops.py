@@ -38,6 +38,14 @@ class Drop:
             high=np.where(nothing, self.high, estimate + above),
         )
 
+    def within(self, least: float, most: float) -> Drop:
+        """Cut off what cannot be."""
+        return Drop(
+            estimate=np.clip(self.estimate, least, most),
+            low=np.clip(self.low, least, most),
+            high=np.clip(self.high, least, most),
+        )
+
 
 def among(curves: Sequence[Any], quantile: float, residual: Any) -> Drop:
     """Expect a new task among some, whose drops are taken as draws from a normal distribution.

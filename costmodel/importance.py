@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.parameters import Record, fraction, quantity, validate_form
 
@@ -23,6 +23,12 @@ class Stated(BaseModel):
     ffn_in: Annotated[float, fraction()]
     ffn_out: Annotated[float, fraction()]
     exponent: Annotated[float, quantity("dimensionless")]
+
+    @model_validator(mode="after")
+    def _all_matter(self) -> Stated:
+        if not all(self.weights.values()):
+            raise ValueError("qkv, o, ffn_in and ffn_out must be above 0")
+        return self
 
     @property
     def weights(self) -> dict[str, float]:

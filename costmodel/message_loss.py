@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.drops import WIDER, Drop, among
 from costmodel.parameters import fraction, real
@@ -62,6 +62,12 @@ class Rates(BaseModel):
     least_loss: Annotated[float, fraction()]
     most_loss: Annotated[float, fraction()]
     most_dropout: Annotated[float, real(0, 1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Rates:
+        if not 0 < self.least_loss <= self.most_loss:
+            raise ValueError("least_loss must be above 0, and most_loss at least that")
+        return self
 
     def within(self, loss: Any, dropout: Any) -> Any:
         """Whether rates lie between those that were measured."""

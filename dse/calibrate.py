@@ -12,6 +12,7 @@ from costmodel.errors import UsageError
 from costmodel.message_loss import LossOfTasks
 from costmodel.workload import Workload
 from dse.fitting import NORMAL_90, Fit, confidence, fit, half_width
+from dse.loss_fitting import MOST as MOST_LOST
 from dse.loss_fitting import LossFit, fit_losses, loss_confidence, loss_half_width
 from dse.measurements import Evaluations, Measurements
 
@@ -90,6 +91,11 @@ def _lost(measured: Evaluations, known: LossOfTasks) -> LossCalibrated:
     """Fit the law of lost messages; `known` is what the family makes one expect."""
     rows = measured.rows
     found = fit_losses(rows)
+    if found.law.scale >= MOST_LOST:
+        raise UsageError(
+            f"the law of lost messages would be steeper than any that is known: scale {MOST_LOST:g} and more",
+            "leave rows out that lost nearly everything, or add rows with less message_loss",
+        )
     least = known.half_width_loss if rows.of_loss else known.half_width
     width = loss_half_width(found, max(least, NORMAL_90 * measured.noise))
     return LossCalibrated(fit=found, half_width=width, ends=loss_confidence(rows, found, width / NORMAL_90))

@@ -28,6 +28,15 @@ ROLES = {
 }  # of constants of the law of lost messages
 
 
+def rounded(value: float) -> float:
+    """Give a value with as many digits as a file has.
+
+    >>> rounded(1.23456789e-7)
+    1.23457e-07
+    """
+    return float(f"{value:.{DIGITS}g}")
+
+
 class Entries:
     """Values of a file with their source, a table of measurements."""
 
@@ -36,13 +45,13 @@ class Entries:
 
     def entry(self, value: Any, status: str, where: str, **more: Any) -> dict[str, Any]:
         """Give a value as it stands in the table or follows from it."""
-        value = round(value, DIGITS) if isinstance(value, float) else value
+        value = rounded(value) if isinstance(value, float) else value
         return {"value": value, "source": self._source, "where": where, "status": status, **more}
 
     def fitted(self, value: float, where: str, lies: tuple[float, float], cases: list[str]) -> dict[str, Any]:
         """Give a value that was fitted to some cases, and what it lies between."""
-        value, (low, high) = round(value, DIGITS), lies
-        ends = {"low": min(round(low, DIGITS), value), "high": max(round(high, DIGITS), value)}
+        value, (low, high) = rounded(value), lies
+        ends = {"low": min(rounded(low), value), "high": max(rounded(high), value)}
         return self.entry(value, "fitted", where, **ends, fitted_on=cases)
 
 

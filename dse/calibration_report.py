@@ -61,7 +61,7 @@ def calibration_report(done: Calibrated) -> RenderableType:
         lines += ["", *_lost_messages(measured.lost, done.lost, f"drop [{unit}]", scale), ""]
     if len(plans.drop) == 1:
         lines.append(f"One plan says nothing of b, here {found.exponent:.1f} as is usual; a second would.")
-    if not plans.seed_std:
+    if np.max(plans.seeds) == 1 and plans.whole_seeds == 1:
         lines.append("Every plan was trained once, so that the noise of training is not known.")
     if done.insensitive and plans.seed_std:
         lines.append(

@@ -59,6 +59,8 @@ def constraint(text: str, metric: Metric = "accuracy") -> Constraint:
     if number < 0 or (number == 0 and not objective.units):
         least = "at least" if objective.units else "above"
         raise UsageError(f"constraint {text!r}: the bound must be a number {least} 0")
+    if objective.most is not None and ((not unit and not match["unit"]) or number > objective.most):
+        raise UsageError(f"constraint {text!r}: {name} is 0 to {objective.most:g} {objective.shown_unit}")
     if not objective.unit:
         if unit:
             known = f"is in {' or '.join(objective.units)} here" if objective.units else "has no unit"
@@ -88,7 +90,7 @@ def constraints(texts: Sequence[str], metric: Metric = "accuracy") -> list[Const
     for low in bounds:
         for high in bounds:
             if (
-                low.objective is high.objective
+                low.objective.name == high.objective.name
                 and not low.at_most
                 and high.at_most
                 and low.bound > high.bound

@@ -120,7 +120,11 @@ def rests_on(workload: Workload, platform: Platform, plan: Plan, damage: Damage)
             if bits not in (plan.weight_bits, plan.message_bits)
             for kind in PACKING
         ],
-        "calibration": [key for key, _ in workload.calibration_record.values() if not damage.uses(key)],
+        "calibration": [
+            key
+            for key, _ in workload.calibration_record.values()
+            if not damage.uses(workload.calibration, key)
+        ],
     }
     records = (r for r in (*workload.records, *platform.records) if r.kind not in unused)
     return [line for record in records for line in record.uncertain(without.get(record.kind, ()))]

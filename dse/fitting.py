@@ -6,7 +6,7 @@ Drops are in per cent: points of accuracy, or per cent of the loss.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Retrained:
         Mean drop over the seeds, per cent.
     seeds : (k,) int
         Trainings of each plan.
+    whole_seeds : int
+        Trainings of the model that nothing is missing of.
     seed_std : float
         Standard deviation of the drop of a single training; 0 where every plan was trained once.
     """
@@ -47,6 +49,7 @@ class Retrained:
     missing: dict[str, Array]
     drop: Array
     seeds: NDArray[np.int64]
+    whole_seeds: int
     seed_std: float
 
     def take(self, which: Any) -> Retrained:
@@ -55,6 +58,7 @@ class Retrained:
             missing={name: share[which] for name, share in self.missing.items()},
             drop=self.drop[which],
             seeds=self.seeds[which],
+            whole_seeds=self.whole_seeds,
             seed_std=self.seed_std,
         )
 
@@ -90,9 +94,13 @@ class Fit:
 
     @property
     def residual_std(self) -> float:
-        """Standard deviation of the residuals; 0 where there are no more plans than constants."""
-        free = len(self.residual) - 2 - len(self.fitted_points)
-        return float(np.sqrt(np.sum(self.residual**2) / free)) if free > 0 else 0.0
+        """Standard deviation of the residuals.
+
+        Where there are no more plans than constants it takes one to be free: such plans are met unless no
+        law meets them, and then they say how far off laws are.
+        """
+        free = max(len(self.residual) - 2 - len(self.fitted_points), 1)
+        return float(np.sqrt(np.sum(self.residual**2) / free))
 
 
 def _scale(bases: Array, drop: Array) -> float:
@@ -165,7 +173,7 @@ def fit(plans: Retrained, weights: Mapping[str, float], mean_exponent: float) ->
 
 def half_width(plans: Retrained, found: Fit, least: float) -> float:
     """Half of the 90 % interval of a fit, per cent: at least `least`, seed noise, and what it misses by."""
-    noise = NORMAL_90 * plans.seed_std / float(np.sqrt(np.min(plans.seeds)))
+    noise = NORMAL_90 * plans.seed_std * float(np.sqrt(1 / np.min(plans.seeds) + 1 / plans.whole_seeds))
     return max(least, noise, NORMAL_90 * found.residual_std)
 
 
@@ -177,12 +185,7 @@ def confidence(
     law = found.residual + plans.drop
     drawn = []
     for _ in range(DRAWS):
-        noisy = Retrained(
-            missing=plans.missing,
-            drop=law + draw.normal(0.0, noise, len(law)),
-            seeds=plans.seeds,
-            seed_std=plans.seed_std,
-        )
+        noisy = replace(plans, drop=law + draw.normal(0.0, noise, len(law)))
         one = fit(noisy, weights, mean_exponent)
         drawn.append([one.scale, one.exponent, *one.weights.values()])
     low, high = np.percentile(np.array(drawn), [LOW, HIGH], axis=0)

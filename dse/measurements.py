@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from costmodel.accounting import MOST_LOSS
 from costmodel.accuracy import POINTS
-from costmodel.calibration import MOST_BASE, WHOLE, Metric, drop_of
+from costmodel.calibration import MOST_BASE, MOST_POINTS, WHOLE, Metric, drop_of
 from costmodel.errors import DseError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
@@ -30,6 +30,7 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 COLUMNS = ("strategy", *DECISIONS, *SHORTHANDS, "message_loss", "seed", *METRICS)
 PRUNED = first_with(SHORTHANDS["prune"])  # strategy of a row that names none
 MAX_BYTES = 1_000_000
+LEAST_LOSS = 1e-12
 Shares = NDArray[np.float64]
 NOTHING = 1e-12  # share of missing weights that is rounding
 
@@ -128,7 +129,7 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
         losses or left-out messages were measured.
     """
     text = _text(path)
-    table = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    table = csv.DictReader(text.splitlines(), skipinitialspace=True, strict=True)
     try:
         table.fieldnames = [name.strip() for name in table.fieldnames or []]
         metric = _metric(path, table.fieldnames)
@@ -137,6 +138,11 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
         raise UsageError(f"{path}, line {table.line_num + 1}: {error}") from None
     if metric == "accuracy" and rows and max(row.score for row in rows) <= 1:
         raise UsageError(f"{path}: no accuracy is above 1", "write per cent, as 95.2")
+    if metric == "accuracy" and (shares_too := [row for row in rows if 0 < row.score < 1]):
+        raise UsageError(
+            f"{path}, line {shares_too[0].line}: accuracy {shares_too[0].score:g} among others above 1",
+            "write per cent, as 95.2",
+        )
     shares = missing_shares(workload, platform, [row.plan for row in rows]) if rows else {}
     lacking = np.any([share > NOTHING for share in shares.values()], axis=0) if rows else np.zeros(0, bool)
     lossy = np.array([row.lossy for row in rows], dtype=bool)
@@ -169,6 +175,7 @@ def read_measurements(path: Path, workload: Workload, platform: Platform) -> Mea
             missing={point: share[firsts] for point, share in shares.items()},
             drop=100 * drop if of_loss else drop,
             seeds=np.array([len(score) for score in scores]),
+            whole_seeds=len(whole),
             seed_std=per_cent * std if of_loss else std,
         ),
         lost=_evaluations(path, disturbed, bases, metric) if disturbed else None,
@@ -196,7 +203,7 @@ def _evaluations(path: Path, rows: list[Row], bases: dict[Plan, float], metric: 
     scores = [np.array(group) for group in groups.values()]
     means, seeds = np.array([np.mean(score) for score in scores]), np.array([len(score) for score in scores])
     of_loss = metric == "loss"
-    std = _pooled_std(scores) / (float(np.mean(base)) if of_loss else 1.0)
+    std = _pooled_std([score / np.mean(score) for score in scores] if of_loss else scores)
     return Evaluations(
         plans=tuple(plan for plan, _ in groups),
         rows=Lossy(loss=loss, dropout=dropout, drop=drop_of(metric, base, means), of_loss=of_loss),
@@ -229,6 +236,8 @@ def _text(path: Path) -> str:
 
 
 def _metric(path: Path, columns: Sequence[str]) -> Metric:
+    if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
+        raise UsageError(f"{path}: columns are not separated by commas")
     for column in columns:
         if column not in COLUMNS:
             raise UsageError(f"{path}: unknown column {cut(column)}; {nearest(str(column), COLUMNS)}")
@@ -257,14 +266,15 @@ def _rows(
             score = float(text)
         except ValueError:
             score = math.nan
-        if not 0 <= score < (100 + 1e-9 if metric == "accuracy" else MOST_BASE):
+        fits = 0 <= score <= MOST_POINTS if metric == "accuracy" else LEAST_LOSS <= score < MOST_BASE
+        if not fits:
             allowed = (
                 "a number, 0 to 100 per cent"
                 if metric == "accuracy"
-                else f"a number, at least 0 and below {MOST_BASE:g}"
+                else f"a number, at least {LEAST_LOSS:g} and below {MOST_BASE:g}"
             )
             raise UsageError(f"{place}: {metric} {cut(text)} must be {allowed}")
-        seed = cells.pop("seed", "") or f"row {count}"
+        seed = _seed(cells.pop("seed", "")) or f"row {count}"
         loss = _message_loss(place, cells.pop("message_loss", "") or "0")
         try:
             plan = plan_of({"strategy": PRUNED, **{name: cell for name, cell in cells.items() if cell}})
@@ -282,9 +292,14 @@ def _rows(
                     f"{place}: {name} {plans[name][0]}: calibrations are of the model's own {own} bit",
                     "leave trainings of narrower ones out",
                 )
+        program = strategy_named(plan.strategy).program(workload, platform, plans)
+        if np.any(program.message_bits < WHOLE):
+            raise UsageError(
+                f"{place}: partial_sum_bits {WHOLE}: calibrations are of wider sums, which lose nothing",
+                "leave trainings of narrower ones out",
+            )
         canon = plans.row(0)
         if loss > 0 or plan.message_dropout > 0:
-            program = strategy_named(plan.strategy).program(workload, platform, plans)
             if plan.n_chips == 1 or np.any(program.resent):
                 why = "one chip sends none" if plan.n_chips == 1 else "lost ones are sent again"
                 raise UsageError(f"{place}: no message can be left out, {why}")
@@ -293,6 +308,14 @@ def _rows(
             raise UsageError(f"{place}: the same plan and seed as in line {seen[key]}")
         seen[key] = line
         yield Row(line=line, plan=canon, message_loss=loss, seed=seed, score=score)
+
+
+def _seed(text: str) -> str:
+    """Give a seed; numbers are the same however they are written."""
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return text
 
 
 def _message_loss(place: str, text: str) -> float:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -159,10 +159,12 @@ def first_fault(error: ValidationError, schema: type[BaseModel]) -> str:
     """Say the most telling fault of a validation: unknown keys first, they explain missing ones."""
     faults = error.errors()
     fault = next((f for f in faults if f["type"] == "extra_forbidden"), faults[0])
-    place = [str(part) for part in fault["loc"]]
+    place, _ = _at(schema, [str(part) for part in fault["loc"]])
     key = ".".join(place)
     if fault["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; {nearest(place[-1], _keys_at(schema, place[:-1]))}"
+        _, inside = _at(schema, [str(part) for part in fault["loc"][:-1]])
+        known = {} if inside is None else inside.model_fields
+        return f"unknown key {key!r}; {nearest(place[-1], [f.alias or name for name, f in known.items()])}"
     if fault["type"] == "missing":
         return f"key {key!r} is missing"
     text = fault["msg"].removeprefix("Value error, ")
@@ -171,17 +173,22 @@ def first_fault(error: ValidationError, schema: type[BaseModel]) -> str:
     return f"key {key!r}: {text}" if key else text
 
 
-def _keys_at(schema: type[BaseModel], place: list[str]) -> list[str]:
-    """List the keys allowed at a place inside nested models."""
-    current: Any = schema
-    for part in place:
-        if part.isdigit():  # a position in a list, whose entries' schema was found with its key
+def _at(schema: type[BaseModel], place: list[str]) -> tuple[list[str], type[BaseModel] | None]:
+    """Give a place as a file writes it, without the names of forms, and the schema that is there."""
+    path: list[str] = []
+    current: type[BaseModel] | None = schema
+    parts = iter(place)
+    for part in parts:
+        path.append(part)
+        if current is None or part.isdigit():  # a position in a list, whose entries' schema is known
             continue
         field = next((f for n, f in current.model_fields.items() if (f.alias or n) == part), None)
-        if field is None:
-            return []
-        options = (field.annotation, *getattr(field.annotation, "__args__", ()))
-        current = next((a for a in options if isinstance(a, type) and issubclass(a, BaseModel)), None)
-        if current is None:
-            return []
-    return [field.alias or name for name, field in current.model_fields.items()]
+        annotation: Any = None if field is None else field.annotation
+        options = (annotation, *getattr(annotation, "__args__", ()))
+        models = [a for a in options if isinstance(a, type) and issubclass(a, BaseModel)]
+        if field is not None and field.discriminator is not None and (form := next(parts, None)) is not None:
+            models = [m for m in models if form in getattr(m.model_fields["form"].annotation, "__args__", ())]
+        if get_origin(annotation) is dict and (key := next(parts, None)) is not None:
+            path.append(key)
+        current = next(iter(models), None)
+    return path, current

@@ -50,13 +50,10 @@ def calibrate(
             f"dse calibrate does one thing at a time, got {' and '.join(chosen) or 'none'}",
             "--template, --propose N --run FOLDER, or --measurements TABLE",
         )
-    ignored = [
-        name
-        for name, given, used in (("--run", run_folder, propose is not None),)
-        if given is not None and not used
-    ]
-    if ignored:
-        raise UsageError(f"{ignored[0]} makes no difference with {chosen[0]}")
+    if run_folder is not None and propose is None:
+        raise UsageError(f"--run makes no difference with {chosen[0]}")
+    if out is not None and measurements is not None and out.resolve() == measurements.resolve():
+        raise UsageError(f"--out {out} is the table of --measurements", "name another file")
     if out is not None and out.exists() and not overwrite:
         raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
     if template:

@@ -68,7 +68,7 @@ def evaluate(
 
     if plan is not None:
         names = (workload, platform, kernels, calibration)
-        others = (*names, request, tokens, scope, prefetch, head, settings or None)
+        others = (*names, request, tokens, scope, prefetch, head, message_loss, settings or None)
         if any(other is not None for other in others):
             raise UsageError("--plan carries workload, platform, accounting and decisions; give no other")
         stored, (job, on, decided, accounting) = read_deployment(plan)

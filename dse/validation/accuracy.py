@@ -45,6 +45,7 @@ def uniform(u: Array, drops: list[Array], seed_std: float) -> Retrained:
         missing=dict.fromkeys(POINTS, u),
         drop=np.array([np.mean(drop) for drop in drops]),
         seeds=np.array([len(drop) for drop in drops]),
+        whole_seeds=min(len(drop) for drop in drops),
         seed_std=seed_std,
     )
 
@@ -198,6 +199,7 @@ def uneven(name: str) -> Retrained:
         missing={point: np.array([u * (point in row["pruned"].split()) for row in rows]) for point in POINTS},
         drop=np.array([float(row[name]) for row in rows]),
         seeds=np.full(len(rows), 2),
+        whole_seeds=2,
         seed_std=0.0,
     )
 

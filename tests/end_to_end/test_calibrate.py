@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import tomli_w
 
-from costmodel import Accounting, Plans, evaluate, load_platform, load_workload
+from costmodel import Accounting, Plans, evaluate, load_platform, load_workload, parameters
 from costmodel.parameters import load
 from costmodel.plan import plan_of
 from dse.words import UNCALIBRATED
 from tests.commands import Command, assert_refused, said
 
+CALIBRATIONS = Path(parameters.__file__).parent / "calibration"
 MODEL = ("--workload", "cats-vit")
 ON = (*MODEL, "--platform", "nrf52840-mixer")
 SERIES = ("--workload", "cats-timeseries", "--platform", "nrf52840-mixer")
@@ -343,3 +345,57 @@ def test_a_figure_of_drops_is_in_the_unit_of_their_calibration(dse: Command) -> 
         said(dse("plot", name, "--x", "accuracy_drop", "--y", "energy"))
         page = Path(name, "pareto-accuracy_drop-energy.html").read_text()
         assert f"accuracy drop {label}" in page
+
+
+def test_a_table_of_trainings_is_never_the_file_that_is_written(dse: Command) -> None:
+    table = Path("t.csv")
+    table.write_text("n_chips,prune,accuracy\n1,0,95\n8,0.9,90\n")
+    asked = ("calibrate", *MODEL, "--measurements", "t.csv", "--overwrite", "--out", "./t.csv")
+    assert_refused(dse(*asked), "--out t.csv is the table of --measurements")
+    assert table.read_text().startswith("n_chips")
+
+
+def test_a_small_loss_keeps_its_digits(dse: Command) -> None:
+    Path("t.csv").write_text("n_chips,prune,loss\n1,0,2.34567e-7\n8,0.9,3e-7\n")
+    said(dse("calibrate", *MODEL, "--measurements", "t.csv", "--out", "mine.toml"))
+    assert tomllib.loads(Path("mine.toml").read_text())["base"]["value"] == 2.34567e-7
+
+
+def test_a_law_of_one_plan_says_that_its_exponent_is_assumed(dse: Command) -> None:
+    Path("t.csv").write_text("n_chips,prune,accuracy\n1,0,95\n8,0.9,90\n")
+    said(dse("calibrate", *MODEL, "--measurements", "t.csv", "--out", "mine.toml"))
+    exponent = tomllib.loads(Path("mine.toml").read_text())["exponent"]
+    assert (exponent["status"], exponent["low"], exponent["high"]) == ("assumed", 0.5, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("least_loss", 0.0, "key 'message_loss': least_loss must be above 0"),
+        ("scale", None, "key 'message_loss.scale' is missing"),
+        ("scales", 1.0, "unknown key 'message_loss.scales'; did you mean 'scale'"),
+    ],
+)
+def test_a_fault_inside_a_table_with_forms_is_named_as_the_file_has_it(
+    dse: Command, key: str, value: float | None, named: str
+) -> None:
+    data = tomllib.loads((CALIBRATIONS / "cats-icd.toml").read_text())
+    table = data["message_loss"]
+    if value is None:
+        del table[key]
+    else:
+        table[key] = {**table["scale"], "value": value, "low": value, "high": value}
+    Path("mine.toml").write_text(tomli_w.dumps(data))
+    on = ("--workload", "cats-timeseries", "--platform", "nrf52840-mixer", "--set", "n_chips=8")
+    assert_refused(dse("evaluate", *on, "--calibration", "mine.toml"), named)
+
+
+def test_gathers_that_do_not_matter_are_refused(dse: Command) -> None:
+    data = tomllib.loads((CALIBRATIONS / "cats-icd.toml").read_text())
+    nothing = {"value": 0.0, "source": "table", "where": "row", "status": "measured"}
+    data["importance"] = dict.fromkeys(("qkv", "o", "ffn_in", "ffn_out"), nothing)
+    Path("mine.toml").write_text(tomli_w.dumps(data))
+    on = ("--workload", "cats-timeseries", "--platform", "nrf52840-mixer", "--set", "n_chips=8")
+    assert_refused(
+        dse("evaluate", *on, "--calibration", "mine.toml"), "qkv, o, ffn_in and ffn_out must be above 0"
+    )

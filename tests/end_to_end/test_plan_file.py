@@ -183,3 +183,8 @@ def test_two_inputs_of_one_kind_are_refused(dse: Command, run: Path, tmp_path: P
 @pytest.mark.parametrize("options", OTHERS, ids=" ".join)
 def test_plan_takes_no_other_option(dse: Command, run: Path, options: list[str]) -> None:
     assert_refused(dse("evaluate", "--plan", run / "plan.json", *options), "--plan carries")
+
+
+def test_a_plan_file_carries_its_message_loss(dse: Command, run: Path) -> None:
+    asked = ("evaluate", "--plan", run / "plan.json", "--message-loss", "5%")
+    assert_refused(dse(*asked), "--plan carries workload")

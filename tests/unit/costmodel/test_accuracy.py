@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, Workload, evaluate, load_workload
 from costmodel.accounting import SCOPES
-from costmodel.accuracy import missing_weights, weights_by_size, weights_of
+from costmodel.accuracy import Damage, missing_weights, weights_by_size, weights_of
+from costmodel.calibration import Fitted
 from costmodel.importance import BySize, Importance, Stated
+from costmodel.message_loss import LossFitted
 from tests.strategies import RADIO, workloads
 
 POINTS = ("qkv", "o", "ffn_in", "ffn_out")
@@ -151,3 +153,40 @@ def test_the_importance_of_a_workload_is_the_one_that_counts() -> None:
     for importance, share in ((by_size(1), 1 / 6), (stated(1, 0.1, 0.7, 0.1, 0.1), 0.7)):
         found = evaluate(replace(BLOCK, importance=importance), RADIO, plans)
         assert found.missing_weights[0] == pytest.approx(share * 0.5 * 3 / 4)
+
+
+@given(
+    base=st.floats(1, 100),
+    scale=st.floats(0, 100),
+    missing=st.floats(0, 1),
+    loss=st.floats(0, 0.9),
+    dropout=st.floats(0, 0.9),
+)
+def test_accuracy_is_never_below_nothing_or_above_all(
+    base: float, scale: float, missing: float, loss: float, dropout: float
+) -> None:
+    lost = LossFitted.model_construct(
+        form="fitted", scale=500.0, exponent=2.0, saturation=0.0, relief=0.0, at=-80.0, below=40.0,
+        half_width=3.0, least_loss=0.05, most_loss=0.1, most_dropout=0.2,
+    )  # fmt: skip
+    known = Fitted.model_construct(
+        form="fitted", description="", family="encoder", metric="accuracy", base=base, scale=scale,
+        exponent=2.0, half_width=3.0, most_missing=0.5, plans=2, importance=None, narrow=None,
+        message_loss=lost,
+    )  # fmt: skip
+    drop = Damage(missing=missing, message_loss=loss, message_dropout=dropout).drop(known)
+    for end in (drop.low, drop.estimate, drop.high):
+        assert 0 <= float(known.score(end)) <= 100 + 1e-9
+    assert drop.low <= drop.estimate <= drop.high
+
+
+def test_what_a_drop_rests_on_has_the_interval_of_a_calibration_and_none_of_later_ones() -> None:
+    hurt = Damage(missing=0.5, message_loss=0.1)
+    fitted = load_workload("cats-timeseries", calibration="cats-icd").calibration
+    tasks = load_workload("cats-vit").calibration
+    assert hurt.uses(fitted, "half_width")
+    assert hurt.uses(fitted, "message_loss.half_width")
+    assert not hurt.uses(tasks, "half_width.more_plans")
+    assert not hurt.uses(tasks, "message_loss.half_width")
+    assert hurt.uses(tasks, "residual")
+    assert not Damage(missing=0.0).uses(fitted, "half_width")

@@ -170,3 +170,15 @@ def test_bounds_contradict_across_units() -> None:
 
 def test_bounds_on_different_objectives_do_not_contradict() -> None:
     assert len(constraints(["latency>=2s", "energy<=1mJ", "latency<=3s", "latency<=4s"])) == 4
+
+
+def test_bounds_contradict_whatever_the_unit_of_an_objective() -> None:
+    with pytest.raises(UsageError, match="contradict each other"):
+        constraints(["accuracy_drop>=10%", "accuracy_drop<=5%"], "loss")
+
+
+@pytest.mark.parametrize("text", ["accuracy>=0.9", "accuracy>=150%"])
+def test_accuracy_is_a_per_cent(text: str) -> None:
+    with pytest.raises(UsageError, match="accuracy is 0 to 100 %"):
+        constraint(text)
+    assert constraint("accuracy>=90%").bound == 90.0

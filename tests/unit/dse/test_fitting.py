@@ -31,6 +31,7 @@ def retrained(shares: Any, drop: Any, seeds: int = 1, seed_std: float = 0.0) -> 
         missing=dict(zip(POINTS, columns, strict=True)),
         drop=np.asarray(drop, dtype=float),
         seeds=np.full(len(rows), seeds),
+        whole_seeds=seeds,
         seed_std=seed_std,
     )
 
@@ -186,24 +187,41 @@ def test_a_half_width_is_at_least_what_is_known_and_grows_with_noise(
     width = half_width(plans, found, least)
     assert width >= least
     assert width >= half_width(plans, found, least / 2)
-    assert width >= 1.6 * noise / seeds**0.5
+    assert width >= 1.6 * noise * (2 / seeds) ** 0.5
     assert half_width(replace(plans, seed_std=noise + more), found, least) >= width
     assert half_width(replace(plans, seeds=plans.seeds + 1), found, least) <= width
 
 
 def test_a_half_width_counts_the_plan_with_the_fewest_seeds_and_what_the_law_misses_by() -> None:
     plans = replace(retrained([0.5, 0.85], [3.0, 20.0], seed_std=2.0), seeds=np.array([4, 9]))
-    assert half_width(plans, fit(plans, WEIGHTS, 1.0), 0.1) == pytest.approx(1.65 * 2 / 2)
+    found = fit(plans, WEIGHTS, 1.0)
+    assert half_width(replace(plans, whole_seeds=10**9), found, 0.1) == pytest.approx(1.65 * 2 / 2)
+    assert half_width(plans, found, 0.1) == pytest.approx(1.65 * 2 * (1 / 4 + 1) ** 0.5)
     scattered = retrained([0.5, 0.5, 0.8, 0.8], [1.0, 5.0, 10.0, 14.0])
     found = fit(scattered, WEIGHTS, 1.0)
     assert found.residual_std == pytest.approx((4 * 4 / 2) ** 0.5, rel=0.01)  # off by 2, four times
     assert half_width(scattered, found, 0.1) == pytest.approx(1.65 * found.residual_std)
 
 
-def test_plans_no_more_than_constants_say_nothing_of_scatter() -> None:
-    found = fit(retrained([0.5, 0.85], [20.0, 3.0]), WEIGHTS, 1.0)
+@pytest.mark.parametrize(
+    ("shares", "lost"),
+    [
+        ([0.5, 0.85], [20.0, 3.0]),  # less for more
+        ([0.7, 0.85], [-10.0, -8.0]),  # gains
+        ([0.8, 0.8], [15.0, 0.0]),  # the same share
+        ([[0.8] * 4, [0.6] * 4, [0.0, 0.8, 0.8, 0.8]], [25.0, 5.0, 35.0]),
+    ],
+)
+def test_plans_that_no_law_meets_lie_in_its_interval(shares: Any, lost: list[float]) -> None:
+    plans = retrained(shares, lost)
+    found = fit(plans, WEIGHTS, 1.0)
     assert np.abs(found.residual).max() > 1
-    assert found.residual_std == 0
+    assert half_width(plans, found, 0.1) >= np.abs(found.residual).max()
+
+
+def test_plans_that_a_law_meets_say_nothing_of_scatter() -> None:
+    plans = lawful(40.0, 2.0, [0.5, 0.85])
+    assert half_width(plans, fit(plans, WEIGHTS, 1.0), 0.1) == 0.1
 
 
 @pytest.mark.parametrize("noise", [0.0, 1.5])
