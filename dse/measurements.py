@@ -299,10 +299,9 @@ def _rows(
                 "leave trainings of narrower ones out",
             )
         canon = plans.row(0)
-        if loss > 0 or plan.message_dropout > 0:
-            if plan.n_chips == 1 or np.any(program.resent):
-                why = "one chip sends none" if plan.n_chips == 1 else "lost ones are sent again"
-                raise UsageError(f"{place}: no message can be left out, {why}")
+        if (loss > 0 or plan.message_dropout > 0) and (plan.n_chips == 1 or np.any(program.resent)):
+            why = "one chip sends none" if plan.n_chips == 1 else "lost ones are sent again"
+            raise UsageError(f"{place}: no message can be left out, {why}")
         key = canon, loss, seed
         if key in seen:
             raise UsageError(f"{place}: the same plan and seed as in line {seen[key]}")

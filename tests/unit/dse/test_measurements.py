@@ -129,7 +129,7 @@ FAULTS = [
     ("n_chips,loss\n1,1e10\n", "line 2", "loss '1e10' must be a number, at least 1e-12 and below 1e+09"),
     ("n_chips,prune,accuracy\n1,0,0.95\n8,0.9,0.85\n", "", "no accuracy is above 1"),
     ("n_chips,prune,accuracy\n1,0,95\n8,0.9,0.85\n", "line 3", "accuracy 0.85 among others above 1"),
-    ('n_chips,prune,accuracy\n1,0,"95\n8,0.9,90\n', "line 3", "unexpected end of data"),
+    ('n_chips,prune,accuracy\n1,0,"95\n8,0.9,90\n', "line 2", "unexpected end of data"),
     ("n_chips,seed,accuracy\n1,1,95\n1,01,94\n", "line 3", "the same plan and seed as in line 2"),
     (
         "strategy,n_chips,partial_sum_bits,accuracy\nhead_wise,8,8,95\n",
