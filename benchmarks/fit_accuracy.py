@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from costmodel.drops import WIDER
-from costmodel.message_loss import LossLaw
+from costmodel.message_loss import WIDER, LossLaw
 from dse.fitting import NORMAL_90, confidence, half_width
 from dse.loss_fitting import LossFit, Lossy, fit_losses, loss_confidence
 from dse.validation.accuracy import (

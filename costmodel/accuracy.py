@@ -115,7 +115,7 @@ class Damage:
         PlanError
             The calibration does not say what narrow elements lose, or lost messages.
         """
-        return self._sum(known).within(*known.possible)
+        return self._sum(known).clipped(*known.possible)
 
     def _sum(self, known: Calibration) -> Drop:
         total = known.drop(self.missing)

@@ -272,7 +272,7 @@ class Fitted(BaseModel):
         low, high = end - self.half_width, end + self.half_width
         times = np.maximum(u / max(self.most_missing, ROUNDED), 1.0)
         low = low * times ** (LEAST_EXPONENT if low > 0 else 0.0)
-        most = self.base if self.metric == "accuracy" else MOST_SCALE
+        most = min(self.possible[1], MOST_SCALE)
         high = np.maximum(np.minimum(high * times**MOST_EXPONENT, most), estimate)
         within = self.within(u)
         return Drop(

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
-WIDER = 1.5  # judgement: how much an interval widens beyond what was measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class Drop:
             high=np.where(nothing, self.high, estimate + above),
         )
 
-    def within(self, least: float, most: float) -> Drop:
+    def clipped(self, least: float, most: float) -> Drop:
         """Cut off what cannot be."""
         return Drop(
             estimate=np.clip(self.estimate, least, most),

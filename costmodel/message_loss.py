@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from costmodel.drops import WIDER, Drop, among
+from costmodel.drops import Drop, among
 from costmodel.parameters import fraction, real
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 MOST = 1e6
 MOST_POINTS, MOST_EXPONENT = 100.0, 4.0
+WIDER = 1.5  # judgement: how much an interval widens beyond the rates that were measured
 STEP = 1e-3  # share of the highest rate over which its slope is taken
 
 

@@ -11,8 +11,8 @@ from costmodel import Accounting, Workload, load_workload
 from costmodel.calibration import LEAST_EXPONENT as LEAST_EXPONENT
 from costmodel.calibration import MOST_EXPONENT as MOST_EXPONENT
 from costmodel.calibration import Fitted, Tasks
-from costmodel.drops import WIDER as WIDER  # for the templates
 from costmodel.drops import Drop
+from costmodel.message_loss import WIDER as WIDER
 from costmodel.message_loss import LossFitted
 from dse.fitting import DRAWS as DRAWS
 from dse.validation.accuracy import ENCODER as ENCODER_MODEL

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from costmodel.calibration import Metric, score_after
+from costmodel.calibration import Calibration
 from costmodel.costs import LATENCY_CAUSES
 from dse.digits import joules, seconds
 from dse.export import title
@@ -45,15 +45,12 @@ def shown_rows(front: pd.DataFrame) -> list[int]:
     return sorted({*spread, *np.flatnonzero(front["knee"]).tolist()})
 
 
-def _cell(objective: Objective, row: pd.Series[Any]) -> str:
+def _cell(objective: Objective, row: pd.Series[Any], known: Calibration) -> str:
     """Show a value of a front's row; what a model still scores has the interval of its drop."""
     value = float(row[objective.column])
     if objective.name not in SCORES:
         return objective.shown(value)
-    metric: Metric = "accuracy" if objective is SCORES["accuracy"] else "loss"
-    drop, low, high = (float(row[column]) for column in DROP)
-    base = value + drop if metric == "accuracy" else value / (1 + drop)
-    ends = sorted(float(score_after(metric, base, end)) for end in (low, high))
+    ends = sorted(float(known.score(row[column])) for column in DROP[1:])
     return objective.with_interval(value, *ends)
 
 
@@ -64,7 +61,8 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     shown = [o for o in quantities.values() if o.name not in ("n_chips", "accuracy_drop")]
     several = len(job.space.choices) > 1
     drop = objectives_of(job.metric)["accuracy_drop"]
-    models = len(job.workloads) > 1
+    known = {one.name: one.calibration for one in job.workloads}
+    models = len(known) > 1
     lossy = drop.name in quantities or bool(np.any(front["accuracy_drop_high"] > 0))
     which = [*(["model"] if models else []), "chips", *(["strategy"] if several else []), "plan"]
     columns = ["", "front", *which, *(f"{o.label}, 90 %" if o.name in SCORES else o.label for o in shown)]
@@ -80,7 +78,7 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
             str(row["n_chips"]),
             *([str(row["strategy"])] if several else []),
             plan_words(plan_of_row(row)),
-            *(_cell(o, row) for o in shown),
+            *(_cell(o, row, known[row["workload"]]) for o in shown),
             *([drop.with_interval(*(float(row[c]) for c in DROP))] if lossy else []),
             str(row["regime"]) + (", head from L3" if row["head_from_l3"] else ""),
             str(row["limited_by"]),

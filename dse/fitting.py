@@ -188,10 +188,15 @@ def confidence(
         noisy = replace(plans, drop=law + draw.normal(0.0, noise, len(law)))
         one = fit(noisy, weights, mean_exponent)
         drawn.append([one.scale, one.exponent, *one.weights.values()])
-    low, high = np.percentile(np.array(drawn), [LOW, HIGH], axis=0)
     names = ("scale", "exponent", *found.weights)
-    values = [found.scale, found.exponent, *found.weights.values()]
+    values = (found.scale, found.exponent, *found.weights.values())
+    return nine_tenths(dict(zip(names, values, strict=True)), drawn)
+
+
+def nine_tenths(found: Mapping[str, float], drawn: list[list[float]]) -> dict[str, tuple[float, float]]:
+    """Give what nine tenths of draws of some constants lie between, and the constants themselves."""
+    low, high = np.percentile(np.array(drawn), [LOW, HIGH], axis=0)
     return {
         name: (min(float(a), value), max(float(b), value))
-        for name, a, b, value in zip(names, low, high, values, strict=True)
+        for (name, value), a, b in zip(found.items(), low, high, strict=True)
     }

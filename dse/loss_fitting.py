@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from costmodel.message_loss import MOST_EXPONENT, LossLaw
-from dse.fitting import DRAWS, HIGH, LOW, NORMAL_90
+from dse.fitting import DRAWS, NORMAL_90, nine_tenths
 
 USUAL_EXPONENT = 2.2  # of accuracy in points, where evaluations do not tell
 EXPONENT_RIDGE = 0.1  # squared points for one of it
@@ -129,9 +129,4 @@ def loss_confidence(rows: Lossy, found: LossFit, noise: float) -> dict[str, tupl
         noisy = replace(rows, drop=law + per * draw.normal(0.0, noise, len(law)))
         one = fit_losses(noisy, found.law).law
         drawn.append([getattr(one, name) for name in found.free])
-    low, high = np.percentile(np.array(drawn), [LOW, HIGH], axis=0)
-    return {
-        name: (min(float(a), value), max(float(b), value))
-        for name, a, b in zip(found.free, low, high, strict=True)
-        for value in [float(getattr(found.law, name))]
-    }
+    return nine_tenths({name: float(getattr(found.law, name)) for name in found.free}, drawn)

@@ -312,7 +312,7 @@ def _rows(
 def _seed(text: str) -> str:
     """Give a seed; numbers are the same however they are written."""
     try:
-        return f"{float(text):g}"
+        return repr(float(text))
     except ValueError:
         return text
 

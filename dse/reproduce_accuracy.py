@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from costmodel.calibration import Fitted, Tasks
+from costmodel.calibration import Fitted, Tasks, score_after
 from costmodel.drops import Drop
 from costmodel.message_loss import LossFitted
 from costmodel.workload import load_workload
@@ -44,7 +44,7 @@ def _rows(band: Drop, **columns: Any) -> pd.DataFrame:
 
 def _scores(base: float, band: Drop) -> Drop:
     """Give the loss that is left of a drop's."""
-    return Drop(**{end: base * (1 + drop) for end, drop in vars(band).items()})
+    return Drop(**{end: score_after("loss", base, drop) for end, drop in vars(band).items()})
 
 
 def _pruned_curves() -> Iterator[pd.DataFrame]:
@@ -116,7 +116,11 @@ def message_loss_table() -> pd.DataFrame:
             return _scores(base, law.interval(loss, dropout, of_loss=True))
 
         in_fit = rows.loss <= low.most_loss + message_loss.ROUNDING
-        measured: dict[str, Any] = {"in_fit": in_fit, "measured": base * (1 + rows.drop), "prune": 0.0}
+        measured: dict[str, Any] = {
+            "in_fit": in_fit,
+            "measured": score_after("loss", base, rows.drop),
+            "prune": 0.0,
+        }
         frames += _lossy(left, rows, CATS_RATES, measured, task=name, unit="loss", predicted_by=LOW_RATES)
     for name, rows in message_loss.of_tasks().items():
         others = message_loss.losses_left_out(name).drop

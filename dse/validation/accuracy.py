@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from costmodel.accuracy import POINTS, weighted_mean, weights_of
-from costmodel.calibration import Fitted, HalfWidth, Law, Tasks, power_law
+from costmodel.calibration import Fitted, HalfWidth, Law, Tasks, drop_of, power_law
 from costmodel.drops import Drop
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
@@ -138,8 +138,8 @@ def known_tasks() -> Tasks:
 def law_of_two(name: str) -> Fitted:
     """Give the law of two of a task's plans, as ``dse calibrate`` would."""
     plans, measured = tasks()[name]
-    two = measured.take(np.array([plan in TWO_PLANS for plan in plans]))
-    found = fitted(two)
+    two = measured.take([plans.index(plan) for plan in TWO_PLANS])
+    found, _ = after_retraining(name, TWO_PLANS)
     return Fitted.model_construct(
         metric="accuracy",
         base=100.0,
@@ -159,7 +159,7 @@ def published(dataset: str) -> tuple[float, Retrained]:
         row for row in rows if row["pruning"] == "somegather" and 0 < float(row["saving"]) < NO_COMMUNICATION
     ]
     u = np.array([float(row["saving"]) for row in pruned]) * (1 - 1 / CATS_DEVICES)
-    drops = [np.full(10, 100 * (float(row["loss"]) / base - 1)) for row in pruned]
+    drops = [np.full(10, 100 * drop_of("loss", base, float(row["loss"]))) for row in pruned]
     std = float(np.sqrt(np.mean([float(row["std"]) ** 2 for row in pruned])))
     return base, uniform(u, drops, 100 * std / base)
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from costmodel.calibration import drop_of, score_after
 from costmodel.drops import Drop
 from costmodel.message_loss import LossFitted, LossOfTasks
 from costmodel.workload import load_workload
@@ -31,7 +32,7 @@ def evaluations(dataset: str) -> tuple[float, Lossy]:
         np.array([float(row[name]) for row in rows]) for name in ("message_loss", "dropout", "loss")
     )
     base = float(score[(loss == 0) & (dropout == 0)][0])
-    return base, Lossy(loss=loss, dropout=dropout, drop=score / base - 1, of_loss=True)
+    return base, Lossy(loss=loss, dropout=dropout, drop=drop_of("loss", base, score), of_loss=True)
 
 
 @cache
@@ -129,7 +130,7 @@ def rates() -> list[tuple[dict[str, Any], float | str]]:
         rows, band = predicted(dataset)
         for i in range(len(rows.loss)):
             loss, dropout = float(rows.loss[i]), float(rows.dropout[i])
-            score, model = base * (1 + rows.drop[i]), base * (1 + float(band.estimate[i]))
+            score, model = (score_after("loss", base, float(x[i])) for x in (rows.drop, band.estimate))
             end = band.low[i] if model > score else band.high[i]
             half = base * abs(float(end) - float(band.estimate[i])) / score
             trained = f"trained with message dropout {dropout:.0%}" if dropout else "no message dropout"

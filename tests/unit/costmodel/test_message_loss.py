@@ -11,9 +11,9 @@ from scipy import stats
 from costmodel import Accounting, Plan, Plans, evaluate, load_platform, load_workload
 from costmodel.accuracy import Damage
 from costmodel.calibration import calibration_of
-from costmodel.drops import WIDER, Drop
+from costmodel.drops import Drop
 from costmodel.errors import ParameterError, PlanError, UsageError
-from costmodel.message_loss import LossFitted, LossLaw, LossOfTasks
+from costmodel.message_loss import WIDER, LossFitted, LossLaw, LossOfTasks
 from costmodel.parameters import load
 from dse.loss_fitting import fit_losses
 from dse.validation.message_loss import DATASETS, evaluations, of_tasks

@@ -292,3 +292,8 @@ def test_accuracy_of_the_whole_model_suffices_and_a_loss_of_it_does_not(path: Pa
     for text in ("n_chips,loss\n1,0.2\n", "n_chips,message_loss,accuracy\n1,0,91\n8,0.1,90\n"):
         with pytest.raises(UsageError, match="no row misses any weights"):
             read(path, text)
+
+
+def test_seeds_are_told_apart_to_their_last_digit(path: Path) -> None:
+    measured = read(path, "n_chips,seed,accuracy\n1,1732622401,95\n1,1732622402,94\n")
+    assert measured.trainings == 2
