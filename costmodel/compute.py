@@ -33,10 +33,10 @@ def alone_s(platform: Platform, operators: Sequence[Operator]) -> Any:
 
 
 def root_power_w(platform: Platform, rows: int) -> float:
-    """Power of the root while it works on `rows` rows: that of the cores it keeps busy."""
+    """Power of the root while it works on `rows` rows: of the cores kept busy, or of a chip that waits."""
     form = FORM_MODULES[type(platform.kernels)]
     cores: int = form.root_cores(platform.mcu, rows)
-    return cores * platform.mcu.core_power_w
+    return max(cores * platform.mcu.core_power_w, platform.mcu.idle_power_w)
 
 
 def chip_power_w(platform: Platform) -> float:

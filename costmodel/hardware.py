@@ -107,6 +107,16 @@ class Mcu(BaseModel):
             raise ValueError("an MCU has either l3 or flash")
         return self
 
+    @model_validator(mode="after")
+    def _waiting_draws_least(self) -> Mcu:
+        busy_w = self.n_cores * self.core_power_w
+        if self.idle_power_w > busy_w:
+            raise ValueError(
+                f"idle_power {self.idle_power_w:g} W is more than all {self.n_cores} cores draw "
+                f"when busy, {busy_w:g} W"
+            )
+        return self
+
 
 class PlatformFile(BaseModel):
     """A platform names its parts."""

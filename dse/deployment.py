@@ -146,7 +146,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             mcu=mcu.name,
             link=link.name,
             kernels=kernels.name,
-            usable_bytes=usable_bytes(platform, plan),
+            usable_bytes={name: level.usable_bytes for name, level in platform.mcu.levels.items()},
         ),
         accounting=AccountingChoice(
             scope=accounting.scope,
@@ -169,12 +169,6 @@ def inputs_of(records: Sequence[Record]) -> list[Input]:
     return [Input(kind=r.kind, name=r.name, path=r.path, sha256=r.sha256, data=r.data) for r in records]
 
 
-def usable_bytes(platform: Platform, plan: Plan) -> dict[str, float]:
-    """What a chip has room for in each memory, beside firmware and, where it talks, the link's code."""
-    code = code_bytes(platform, plan.n_chips)
-    return {name: level.usable_bytes - code.get(name, 0.0) for name, level in platform.mcu.levels.items()}
-
-
 def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[ChipShare]:
     """Shares chip by chip: classes unrolled in order, in memory each chip by its role too."""
     program, place = found.costing.program, found.costing.placement
@@ -185,6 +179,7 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
     of_chip = np.repeat(np.arange(len(program.chips)), program.chips[:, 0])
     mcu = platform.mcu
     on_chip = mcu.l2_name if mcu.flash is None else "flash"
+    code = code_bytes(platform, len(found.slices))
     result = []
     for chip, (share, k) in enumerate(zip(found.slices, of_chip.tolist(), strict=True)):
         at = program.role(chip), k, 0
@@ -214,7 +209,10 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
                 kv_cache_bytes=float(token_bytes[k, 0] * workload.cached_tokens * workload.model.layers),
                 activation_peak_bytes=float(peaks[at]),
                 prefetch_buffer_bytes=float(max(place.block_prefetched[at], place.head_prefetched[at])),
-                footprint_bytes={name: float(held[at]) for name, (_, held) in place.levels(mcu).items()},
+                footprint_bytes={
+                    name: float(held[at] + code.get(name, 0.0))
+                    for name, (_, held) in place.levels(mcu).items()
+                },
             )
         )
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -43,20 +45,53 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     return frame
 
 
-def levers(result: SearchResult) -> dict[str, str]:
-    """For each resource, what would make plans fit it: the least number of chips that does."""
-    texts = {}
-    for resource, slack in result.costs.slack.items():
-        fits = result.plans["n_chips"][slack <= 0]
-        texts[resource] = (
-            f"fits from {int(fits.min())} chips on" if len(fits) else "no number of chips searched fits"
-        )
+Levers = dict[tuple[int, str], str]
+
+
+def levers(result: SearchResult) -> Levers:
+    """For each workload, by its position, and each resource: with which numbers of chips plans fit it.
+
+    More chips do not always help: leaders of a reduction hold sums that a chip alone does not have.
+    """
+    chips, texts = result.plans["n_chips"], {}
+    for of in range(len(result.job.workloads)):
+        own = result.of_workload == of
+        for resource, slack in result.costs.slack.items():
+            tried, fit = (np.unique(chips[where]).tolist() for where in (own, own & (slack <= 0)))
+            texts[of, resource] = _fitting(tried, fit)
     return texts
 
 
-def exceeded(result: SearchResult, index: int, lever: dict[str, str]) -> str:
+def _fitting(tried: list[int], fit: list[int]) -> str:
+    """Say which numbers of chips fit, of those tried; both ascending.
+
+    >>> _fitting([1, 2, 3, 8], [3, 8])
+    'fits from 3 chips on'
+    >>> _fitting([1, 2, 3, 4, 5, 8], [1, 3, 4, 5])
+    'fits on 1 and 3 to 5 chips, of 1 to 5 and 8 tried'
+    >>> _fitting([2, 3], [])
+    'none fits of 2 to 3 chips tried'
+    """
+    if not fit:
+        tries = f"none fits of {_runs(tried)} chips tried"
+        return tries if len(tried) > 1 else "no other number of chips was tried"
+    if len(fit) > 1 and fit == tried[-len(fit) :]:
+        return f"fits from {fit[0]} chips on"
+    return f"fits on {_runs(fit)} {'chip' if fit == [1] else 'chips'}, of {_runs(tried)} tried"
+
+
+def _runs(numbers: list[int]) -> str:
+    """Say numbers, ascending, with those that follow each other as one: 1, 3 to 5 and 8."""
+    breaks = [i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1]
+    ends = pairwise([0, *breaks, len(numbers)])
+    runs = [f"{numbers[a]} to {numbers[b - 1]}" if b - a > 1 else str(numbers[a]) for a, b in ends]
+    return " and ".join([", ".join(runs[:-1])] * (len(runs) > 1) + runs[-1:])
+
+
+def exceeded(result: SearchResult, index: int, lever: Levers) -> str:
     """What plan `index` exceeds and by how much, with what would make it fit; empty when it fits."""
-    texts = [f"{v}; {lever[v.resource]}" for v in result.costs.violations(index)]
+    of = int(result.of_workload[index])
+    texts = [f"{v}; {lever[of, v.resource]}" for v in result.costs.violations(index)]
     for bound in result.job.constraints:
         if result.slack[bound.text][index] > 0:
             o = bound.objective

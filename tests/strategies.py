@@ -67,13 +67,14 @@ def platforms(draw: DrawFn) -> Platform:
     platform = draw(st.sampled_from(list(KERNEL_SETS.values())))
     l2_bytes, l3_bytes = 2 ** draw(st.floats(14, 20)), 2 ** draw(st.floats(15, 26))
     energies = st.floats(0, 1e-6)
+    n_cores, core_power_w = draw(st.integers(1, 16)), draw(st.floats(1e-4, 1))
     return changed(
         platform,
         mcu={
             "clock_hz": draw(st.floats(1e6, 1e9)),
-            "n_cores": draw(st.integers(1, 16)),
-            "core_power_w": draw(st.floats(1e-4, 1)),
-            "idle_power_w": draw(st.floats(1e-6, 1)),
+            "n_cores": n_cores,
+            "core_power_w": core_power_w,
+            "idle_power_w": draw(st.floats(1e-4, 1)) * n_cores * core_power_w,
         },
         l2={
             "size_bytes": l2_bytes,

@@ -35,3 +35,19 @@ def test_of_equal_plans_the_fastest_is_recommended_whatever_the_seed(
         found.add((round(costs["latency_s"], 2), round(costs["energy_j"], 3)))
     if chips == 16:
         assert found == {(3.38, 0.086)}
+
+
+def test_chips_that_fit_are_named_where_more_are_worse(dse: Command, tmp_path: Path) -> None:
+    # Sums that leaders hold take S E (2 + 5) = 1024 x 128 x 7 B, all of 896 KiB; alone, a chip has none.
+    on = ("--workload", case("models", "one-block-encoder"), "--platform", case("boards", "m7-spi"))
+    several = dse("search", *on, "--constraint", "n_chips>=2", "--out", "several")
+    assert several.code == 1
+    assert "fits on 1 chip, of 1 to 64 tried" in " ".join(several.out.split())
+    said(dse("search", *on, "--out", "any"))
+    trials = pd.read_csv(tmp_path / "any" / "trials.csv", keep_default_na=False)
+    assert trials.loc[trials["feasible"], "n_chips"].tolist() == [1]
+    assert set(trials.loc[~trials["feasible"], "exceeds"].str.split("; ").str[1]) == {
+        "fits on 1 chip, of 1 to 64 tried"
+    }
+    none = dse("search", *on, "--set", "n_chips=2..64", "--out", "none")
+    assert "none fits of 2 to 64 chips tried" in " ".join(none.out.split())

@@ -73,3 +73,17 @@ def test_parts_are_looked_up_beside_the_platform_file(copy_of: Copy, monkeypatch
     monkeypatch.chdir("/")
     assert load_platform(path).mcu.n_cores == 4
     assert load_platform(path, "date2025").mcu.n_cores == 4
+
+
+@pytest.mark.parametrize(("idle", "taken"), [(0, True), (120, True), (120.1, False)])
+def test_waiting_draws_no_more_than_all_cores_busy(tmp_path: Path, idle: float, taken: bool) -> None:
+    path = tmp_path / "m7.toml"
+    text = (Path(__file__).parents[2] / "field_cases/boards/m7/m7.toml").read_text()
+    assert "core_power = { value = 120, " in text
+    path.write_text(text.replace("idle_power = { value = 15, ", f"idle_power = {{ value = {idle}, "))
+    data = load("mcu", str(path)).data
+    if taken:
+        assert validate(Mcu, data, "x").idle_power_w == pytest.approx(idle / 1e3)
+        return
+    with pytest.raises(ParameterError, match=r"idle_power 0\.1201 W is more than all 1 .*, 0\.12 W"):
+        validate(Mcu, data, "x")

@@ -82,7 +82,7 @@ def test_resource_says_from_how_many_chips_on_it_suffices(crowded: SearchResult)
     fits = crowded.costs.slack["L3"] <= 0
     least = int(crowded.plans["n_chips"][fits].min())
     assert least > 1
-    assert levers(crowded)["L3"] == f"fits from {least} chips on"
+    assert levers(crowded)[0, "L3"] == f"fits from {least} chips on"
     alone = crowded.plans["n_chips"].tolist().index(1)
     text = exceeded(crowded, alone, levers(crowded))
     assert text.startswith("L3 needs")
@@ -95,8 +95,19 @@ def test_resource_that_no_plan_fits_says_so(job: Callable[..., Job]) -> None:
     asked = job(workloads=(load_workload("stories110m"),))
     few = asked.space.with_choices("n_chips", [1])
     result = search(job(workloads=asked.workloads, space=few), lambda *_: None)
-    assert levers(result)["L3"] == "no number of chips searched fits"
-    assert exceeded(result, 0, levers(result)).endswith("no number of chips searched fits")
+    assert levers(result)[0, "L3"] == "no other number of chips was tried"
+    assert exceeded(result, 0, levers(result)).endswith("no other number of chips was tried")
+    some = search(job(workloads=asked.workloads, space=few.with_choices("n_chips", [1, 2])), lambda *_: None)
+    assert levers(some)[0, "L3"] == "fits on 2 chips, of 1 to 2 tried"
+
+
+def test_chips_that_fit_are_those_of_each_workload(job: Callable[..., Job]) -> None:
+    small, large = load_workload("stories15m"), load_workload("stories110m")
+    result = search(job("n_chips<=3", workloads=(small, large)), lambda *_: None)
+    assert levers(result)[0, "L3"] == "fits from 1 chips on"
+    least = int(result.plans["n_chips"][(result.of_workload == 1) & (result.costs.slack["L3"] <= 0)].min())
+    assert levers(result)[1, "L3"] == f"fits from {least} chips on"
+    assert least > 1
 
 
 def test_front_is_in_order_of_the_first_objective_with_one_knee(found: SearchResult) -> None:
