@@ -16,7 +16,8 @@ from costmodel.collectives import Messages, collective
 from costmodel.costs import LATENCY_CAUSES, Costs, Demand
 from costmodel.errors import PlanError
 from costmodel.hardware import Platform
-from costmodel.memory import Placement, Regime, place
+from costmodel.loads import Pace
+from costmodel.memory import Placement, Share, late_s, place
 from costmodel.plan import Plan, Plans
 from costmodel.program import AROUND, HALVES, ChipSlices, Part, Program
 from costmodel.stages import Stage, stage
@@ -28,28 +29,28 @@ AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower,
 OF_CHIPS = (0, 1)  # axes of roles and classes, where what a chip has in memory is counted
 
 
-def l3_wait_s(
-    placement: Placement, bandwidth: float, block: Stage, head: Stage, n_blocks: int, *, steady: bool
-) -> Array:
-    """Seconds that the chips wait for L3, over all blocks and the head.
+def l3_wait_s(placement: Placement, pace: Pace, workload: Workload, n_blocks: int, pinning: Any) -> Array:
+    """Seconds that the chips wait for L3, over all blocks that count and the head.
 
     Stages follow each other for ever: block 1, ..., block L, head, block 1, ... A stage starts late
     by what a chip loads while nothing computes, and by what its prefetch takes longer than the stage
     that it hides behind, ``max(0, t_load - t_stage)``; all wait for the latest chip. A resident
     chip loads nothing for its blocks, so its head rows have the time of all of them; another has
-    that of the last block. Without `steady`, prefetches between blocks cost no time.
+    that of the last block. Where chips pin blocks, each chooses the others so that it waits least, and
+    all wait for the one that waits most. Without `steady`, prefetches between blocks cost no time.
     """
-    block_s, head_s = block.on_chip_s, head.on_chip_s
-    load = (placement.block_prefetched + placement.block_stored) / bandwidth * float(steady)
-    exposed = placement.block_exposed / bandwidth
-    before_first = np.where(head_s > 0, head_s, block_s)
+    layers = workload.model.layers
+    alone = np.max(late_s(placement, pace, layers), axis=OF_CHIPS) * (n_blocks / layers)
+    load = pace.load_s(placement.block_prefetched + placement.block_stored)
+    exposed = placement.block_exposed / pace.bandwidth_bytes_per_s
+    before_first = np.where(pace.head_s > 0, pace.head_s, pace.block_s)
     first = np.max(exposed + np.maximum(load - before_first, 0.0), axis=OF_CHIPS)
-    other = np.max(exposed + np.maximum(load - block_s, 0.0), axis=OF_CHIPS)
-    resident = placement.regime == Regime.RESIDENT
-    before_head = np.where(resident, n_blocks, 1) * block_s
-    head_load = placement.head_prefetched / bandwidth
-    late = placement.head_exposed / bandwidth + np.maximum(head_load - before_head, 0.0)
-    return np.asarray(first + (n_blocks - 1) * other + np.max(late, axis=OF_CHIPS))
+    other = np.max(exposed + np.maximum(load - pace.block_s, 0.0), axis=OF_CHIPS)
+    before_head = np.where(placement.loaded == 0, n_blocks, 1) * pace.block_s
+    head_load = placement.head_prefetched / pace.bandwidth_bytes_per_s
+    late = placement.head_exposed / pace.bandwidth_bytes_per_s + np.maximum(head_load - before_head, 0.0)
+    stage_by_stage = first + (n_blocks - 1) * other + np.max(late, axis=OF_CHIPS)
+    return np.asarray(np.where(pinning, alone, stage_by_stage))
 
 
 def held_bytes(parts: Iterable[Part]) -> Any:
@@ -127,22 +128,28 @@ class Counted:
         )
 
     @property
+    def tile_bytes(self) -> Array:
+        """What one tile of rows takes of a chip's activations, (r, c, n)."""
+        most = np.max([part.tile_bytes + self.classes for part in self.parts], axis=0)
+        return np.asarray(most + np.zeros(self.program.roles.shape))
+
+    @property
     def cache_token_bytes(self) -> Array:
         """Bytes of one token's keys and values in a block, (c, n)."""
         return np.asarray(sum((part.cache_token_bytes for part in self.halves), self.classes))
 
 
-def placed(workload: Workload, platform: Platform, counted: Counted, besides: Array) -> Placement:
-    """Place every chip's weights, KV cache, activations and what is held besides in its memories."""
+def share_of(workload: Workload, platform: Platform, counted: Counted, besides: Array) -> Share:
+    """Say what every chip has to put somewhere: weights, KV cache, activations, and what is held besides."""
     rows, token_bytes = workload.rows, counted.cache_token_bytes
     embedding, head = ([part for part in counted.around if part.name == name] for name in AROUND)
-    return place(
-        platform.mcu,
+    return Share(
         weights=held_bytes(counted.halves) + counted.classes,
         cache=token_bytes * workload.cached_tokens,
         cache_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
         stored=token_bytes * (rows if workload.writes_cache else 0),
         activations=counted.activation_peak_bytes + besides,
+        working=counted.tile_bytes + besides,
         head=held_bytes(head) + counted.classes,
         embedding=held_bytes(embedding) + counted.classes,
         n_blocks=workload.model.layers,
@@ -163,6 +170,7 @@ class Costing:
     program: Program
     counted: Counted
     placement: Placement
+    pace: Pace
     block: Stage
     damage: Damage
     costs: Costs
@@ -198,13 +206,19 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
 
     there = n > 1
     besides = total.buffer_bytes + platform.link.reserve.ram_bytes * there
-    placement = placed(workload, platform, counted, besides)
     bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
-    off_chip = np.any((placement.block_traffic + placement.head_traffic) > 0, axis=OF_CHIPS)
+    pace = Pace(
+        block_s=block.on_chip_s,
+        head_s=head.on_chip_s,
+        bandwidth_bytes_per_s=bandwidth,
+        steady=accounting.prefetch == "steady",
+    )
+    pinning = plans["pinning"] == 1
+    placement = place(mcu, share_of(workload, platform, counted, besides), pace, pinning)
+    off_chip = np.any(placement.table_off_chip, axis=OF_CHIPS)
     lookup = sum((part.looked_up_bytes for part in counted.around), 0.0) * off_chip
-    steady = accounting.prefetch == "steady"
-    l3_s = lookup / bandwidth + l3_wait_s(placement, bandwidth, block, head, n_blocks, steady=steady)
-    traffic = n_blocks * placement.block_traffic + placement.head_traffic
+    l3_s = lookup / bandwidth + l3_wait_s(placement, pace, workload, n_blocks, pinning)
+    traffic = placement.block_traffic * (n_blocks / workload.model.layers) + placement.head_traffic
     l3_bytes = np.sum(np.sum(traffic * roles, axis=0), axis=0) + lookup  # in one order, whatever c is
 
     latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
@@ -220,11 +234,14 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         "link": platform.link.energy_j(total.traffic),
     }
     code = code_bytes(platform, n)
+    needed = {**placement.held(mcu), mcu.l2_name: placement.l2_needed}
     demands = {
         name: Demand(
-            asked=np.max(held, axis=OF_CHIPS) + code.get(name, 0.0), limit=level.usable_bytes, unit="B"
+            asked=np.max(needed[name], axis=OF_CHIPS) + code.get(name, 0.0),
+            limit=level.usable_bytes,
+            unit="B",
         )
-        for name, (level, held) in placement.levels(mcu).items()
+        for name, level in mcu.levels.items()
     }
     for name, limit in platform.link.limits.items():
         demands[name] = Demand(asked=total.demands[name], limit=limit, unit=name)
@@ -241,7 +258,7 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         link_messages=total.traffic.messages,
         l3_bytes=l3_bytes,
         l2_bytes=l2_bytes,
-        l2_footprint_bytes=np.max(placement.l2, axis=OF_CHIPS),
+        l2_footprint_bytes=np.max(placement.l2_needed, axis=OF_CHIPS),
         l3_footprint_bytes=np.max(placement.l3, axis=OF_CHIPS),
         flash_footprint_bytes=np.max(placement.flash, axis=OF_CHIPS),
         link_bound_s=total.link_bound_s,
@@ -261,6 +278,7 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         program=program,
         counted=counted,
         placement=placement,
+        pace=pace,
         block=block,
         damage=damage,
         costs=costs,

@@ -163,6 +163,8 @@ class Plan:
         Whether messages that are lost are sent again until all chips have them.
     message_dropout : float
         Share of the messages that were left out at random when the model was trained; 0 to 0.5.
+    pinning : {0, 1}
+        Whether each chip keeps as many blocks on chip as make it wait least, or all or none.
     weight_bits, message_bits : {4, 6, 8, 16, 32}
         Width of weights, and of activations that are gathered: the model's own where that is narrower.
     """
@@ -214,6 +216,16 @@ class Plan:
         step=0.001,
         neutral=0.0,
         default=0.0,
+    )
+    pinning: int = _decision(
+        "pinning",
+        description="whether chips keep as many blocks on chip as is fastest (1), or all or none (0)",
+        low=0,
+        high=1,
+        only=(0, 1),
+        neutral=0,
+        default=0,
+        of_one_chip=True,
     )
     weight_bits: int = _width("weight_bits", "weights", of_one_chip=True)
     message_bits: int = _width("message_bits", "activations that are gathered")

@@ -82,6 +82,8 @@ class Part:
         Bytes of each matrix that a chip stores.
     activation_peak_bytes : (c, ...)
         Most activation bytes alive at once on a chip that merges nothing.
+    tile_bytes : (c, ...)
+        What one tile of rows takes of them, which no chip can do without.
     cache_token_bytes : (c, ...)
         Bytes of keys and values of one token.
     looked_up_bytes : (...)
@@ -94,6 +96,7 @@ class Part:
     steps: tuple[Step, ...]
     weights: Mapping[str, PerChip]
     activation_peak_bytes: PerChip
+    tile_bytes: PerChip
     cache_token_bytes: PerChip = 0.0
     looked_up_bytes: PerPlan = 0.0
     missing: Mapping[str, PerPlan] = field(default_factory=dict)

@@ -186,7 +186,7 @@ def wider_tile() -> Platform:
 def head_late(n_chips: int, class_: int) -> list[float]:
     """Seconds by which a class of chips is late for the LM head, by role."""
     case = costed(n_chips, MODEL)
-    before = np.where(case.placement.regime == Regime.RESIDENT, L, 1) * case.costs.on_chip_s
+    before = np.where(case.placement.loaded == 0, L, 1) * case.costs.on_chip_s
     ahead, exposed = case.placement.head_prefetched / B_3, case.placement.head_exposed / B_3
     return (exposed + np.maximum(ahead - before, 0))[:, class_, 0].tolist()
 

@@ -18,11 +18,13 @@ from costmodel.errors import DseError, ParameterError, cut, nearest
 from costmodel.evaluate import Inspection, code_bytes, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.hardware import Platform, platform_of
+from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
 from costmodel.parameters import KINDS, Record, hash_of, validate
 from costmodel.plan import Plan, plan_of
 from costmodel.precision import PACKED
+from costmodel.program import ChipSlices
 from costmodel.strategies import strategy_named
 from costmodel.workload import REQUEST_KINDS, Workload, workload_of
 from dse import __version__
@@ -183,11 +185,11 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
     result = []
     for chip, (share, k) in enumerate(zip(found.slices, of_chip.tolist(), strict=True)):
         at = program.role(chip), k, 0
-        resident = place.regime[at] == Regime.RESIDENT
-        head_home = "L3" if place.head_traffic[at] > 0 else on_chip
-        homes = dict.fromkeys(block_matrices, on_chip if resident else "L3") | dict.fromkeys(
-            head_matrices, head_home
-        )
+        off_chip = dict.fromkeys(block_matrices, place.loaded[at] > 0)
+        off_chip |= {
+            name: place.table_off_chip[at] if name == "embedding" else place.head_traffic[at] > 0
+            for name in head_matrices
+        }
         result.append(
             ChipShare(
                 chip=chip,
@@ -200,22 +202,44 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
                         received_rows={str(sender): count for sender, count in one.received_rows.items()},
                         columns=_extent(one.columns),
                         bytes=one.size_bytes,
-                        home=homes[one.matrix],
+                        home="L3" if off_chip[one.matrix] else on_chip,
                     )
                     for one in share.matrices
-                    if one.matrix in homes
+                    if one.matrix in off_chip
                 ],
                 regime=regime_name(int(place.regime[at])),
+                pinned_blocks=_pinned_blocks(workload, found, at),
+                head_rows_kept=_rows_kept(share, float(place.head_kept[at])),
                 kv_cache_bytes=float(token_bytes[k, 0] * workload.cached_tokens * workload.model.layers),
                 activation_peak_bytes=float(peaks[at]),
                 prefetch_buffer_bytes=float(max(place.block_prefetched[at], place.head_prefetched[at])),
                 footprint_bytes={
-                    name: float(held[at] + code.get(name, 0.0))
-                    for name, (_, held) in place.levels(mcu).items()
+                    name: float(held[at] + code.get(name, 0.0)) for name, held in place.held(mcu).items()
                 },
             )
         )
     return result
+
+
+def _rows_kept(share: ChipSlices, kept_bytes: float) -> int:
+    """Say how many whole rows of the LM head some bytes are."""
+    heads = [(one.columns.count, one.size_bytes) for one in share.matrices if "head" in one.matrix]
+    return int(sum(count * kept_bytes / size for count, size in heads if size))
+
+
+def _pinned_blocks(workload: Workload, found: Inspection, at: tuple[int, int, int]) -> list[int]:
+    """Say which blocks stay on a chip."""
+    place, pace, layers = found.costing.placement, found.costing.pace, workload.model.layers
+    load = place.block_prefetched[at] + place.block_stored[at]
+    loaded = loaded_blocks(
+        layers,
+        int(place.loaded[at]),
+        float(pace.load_s(load)),
+        float(place.head_prefetched[at] / pace.bandwidth_bytes_per_s),
+        float(pace.block_s[at[-1]]),
+        float(pace.head_s[at[-1]]),
+    )
+    return sorted(set(range(layers)) - set(loaded))
 
 
 def _extent(extent: shards.Extent) -> Extent:

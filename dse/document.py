@@ -10,8 +10,8 @@ from costmodel.accounting import Prefetch, Scope
 from costmodel.parameters import Kind, PlainNumber
 from costmodel.workload import RequestKind
 
-SCHEMA_VERSION: Literal["3"] = "3"
-Regime = Literal["resident", "prefetched", "streamed"]
+SCHEMA_VERSION: Literal["4"] = "4"
+Regime = Literal["resident", "pinned", "prefetched", "streamed"]
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -45,9 +45,11 @@ class ChipShare(BaseModel):
     """What one chip holds.
 
     `owns` gives its heads, columns and rows by name; `kept_columns` how many of its columns it sends
-    at each gather point. `regime` says how its blocks' weights reach its cores: resident, prefetched
-    or streamed. Cache and footprints are those of all blocks; the prefetch buffer is the part of L2
-    that holds what is loaded ahead.
+    at each gather point. `regime` says how its blocks' weights reach its cores: resident, pinned (some
+    of them resident), prefetched or streamed; `pinned_blocks` are those that stay on chip, counted from
+    0, all others live in the `home` of their matrices. `head_rows_kept` of its rows of the LM head stay
+    on chip. Cache and footprints are those of all blocks; the prefetch buffer is the part of L2 that
+    holds what is loaded ahead.
     """
 
     model_config = STRICT
@@ -57,6 +59,8 @@ class ChipShare(BaseModel):
     kept_columns: dict[str, int]
     weights: list[MatrixSlice]
     regime: Regime
+    pinned_blocks: list[int]
+    head_rows_kept: int
     kv_cache_bytes: float
     activation_peak_bytes: float
     prefetch_buffer_bytes: float
@@ -250,7 +254,7 @@ class Deployment(BaseModel):
 
     model_config = STRICT
 
-    schema_version: Literal["3"]
+    schema_version: Literal["4"]
     generator: str
     workload: WorkloadChoice
     platform: PlatformChoice

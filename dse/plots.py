@@ -23,15 +23,20 @@ from dse.objectives import Objective
 from dse.words import chips_words, plan_of_row, plan_words, whole_words
 
 # Okabe and Ito's colours, legible with colour-blindness.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A8A8A"
 LABELLED_CHIPS = (1, 2, 4, 8, 16, 32, 64)  # written beside the front's points
 LABEL_SIZE, LABEL_GAP = 8.0, 7.0  # of texts beside points, and how far off they are, points
 SIDES = ((0, 1), (0, -1), (-1, 0), (1, 0), (-1, 1), (1, -1), (1, 1), (-1, -1))  # right, up; best first
 AXIS_NAMES = {"edp": "energy-delay product"}  # of objectives whose title is an abbreviation
-REGIME_COLOURS = {"resident": GREEN, "prefetched": BLUE, "streamed": ORANGE}
-REGIME_MARKERS = {"resident": "o", "prefetched": "s", "streamed": "^"}
-REGIME_SYMBOLS = {"resident": "circle", "prefetched": "square", "streamed": "triangle-up"}
-KIND_COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
+REGIME_COLOURS = {"resident": GREEN, "pinned": PURPLE, "prefetched": BLUE, "streamed": ORANGE}
+REGIME_MARKERS = {"resident": "o", "pinned": "D", "prefetched": "s", "streamed": "^"}
+REGIME_SYMBOLS = {
+    "resident": "circle",
+    "pinned": "diamond",
+    "prefetched": "square",
+    "streamed": "triangle-up",
+}
+KIND_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00")
 PAGE_BUTTONS: dict[str, Any] = {
     "displaylogo": False,
     "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],

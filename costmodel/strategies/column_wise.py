@@ -25,12 +25,20 @@ from costmodel.plan import Plan, Plans
 from costmodel.precision import at_most, element_bytes, narrower, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, Share, assignment, balanced
-from costmodel.strategies.strategy import Strategy
+from costmodel.strategies.strategy import Strategy, pinning_words
 from costmodel.workload import Model, Workload
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
 PRUNING = tuple(f"prune_{name}" for name in GATHERS)
-DECISIONS = ("n_chips", *PRUNING, "retransmission", "message_dropout", "weight_bits", "message_bits")
+DECISIONS = (
+    "n_chips",
+    *PRUNING,
+    "retransmission",
+    "message_dropout",
+    "pinning",
+    "weight_bits",
+    "message_bits",
+)
 RATIO_GRIDS = (10, 20, 50, 100, 200, 500, 1000)  # from round ratios to any
 
 Ints = NDArray[np.int64]
@@ -143,13 +151,14 @@ def half(
         Step(name=name, work=(*received[1], *quantise(made), *transformer.residual(workload, own))),
     )
     # Own columns take up the last product in place.
-    limbs = (before.seen + alive, after.seen + own)
+    row_bytes = np.maximum(before.seen + alive, after.seen + own) * a
     return Part(
         name=name,
         steps=steps,
         weights=transformer.weight_bytes(o for step in steps for o in step.work),
         cache_token_bytes=cache_token_bytes,
-        activation_peak_bytes=s * np.maximum(*limbs) * a,
+        activation_peak_bytes=s * row_bytes,
+        tile_bytes=min(s, platform.kernels.row_tile) * row_bytes,
         missing={gather: points[gather].missing(shards) for gather in gathers},
     )
 
@@ -217,6 +226,7 @@ def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards)
         steps=(Step(name="embedding", exchange=found),),
         weights=embedding_table,
         activation_peak_bytes=0.0,
+        tile_bytes=0.0,
         looked_up_bytes=s * m.embedding * weight_bytes,
     )
     head = Part(
@@ -227,6 +237,7 @@ def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards)
         ),
         weights=head_table,
         activation_peak_bytes=(m.embedding + rows) * m.activation_bytes,
+        tile_bytes=(m.embedding + rows) * m.activation_bytes,
     )
     return embedding, head
 
@@ -285,7 +296,8 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
         "weight_bits": at_most("weight_bits", plans, m.weight_bits, platform),
         "message_bits": at_most("message_bits", plans, m.activation_bits, platform),
     }
-    return plans.changed(n_chips=n, **values, **widths)
+    pinning = plans["pinning"] * (platform.mcu.l3 is not None)
+    return plans.changed(n_chips=n, pinning=pinning, **values, **widths)
 
 
 def _inputs(model: Model, share: Share) -> dict[str, Extent]:
@@ -355,7 +367,8 @@ def words(plan: Plan) -> str:
         *(("lost messages sent again",) if plan.retransmission else ()),
         *((f"trained with message dropout {plan.message_dropout:g}",) if plan.message_dropout else ()),
     )
-    return ", ".join((pruned, *widths_words(weights=plan.weight_bits, messages=plan.message_bits), *lossy))
+    widths = widths_words(weights=plan.weight_bits, messages=plan.message_bits)
+    return ", ".join((pruned, *pinning_words(plan), *widths, *lossy))
 
 
 COLUMN_WISE = Strategy(

@@ -19,7 +19,7 @@ from costmodel.plan import Plan, Plans
 from costmodel.precision import BYTE, at_most, element_bytes, narrower, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, assignment, balanced
-from costmodel.strategies.strategy import Strategy
+from costmodel.strategies.strategy import Strategy, pinning_words
 from costmodel.workload import Model, Workload
 
 HELD_SUM_BITS = 32  # a partial sum that a leader adds to
@@ -111,6 +111,7 @@ def embedding(workload: Workload, plans: Plans, table: Mapping[str, PerChip]) ->
         steps=(Step(name="embedding", exchange=exchange),),
         weights=table,
         activation_peak_bytes=0.0,
+        tile_bytes=0.0,
         looked_up_bytes=s * m.embedding * element_bytes(plans["weight_bits"], m.weight_bits),
     )
 
@@ -124,6 +125,7 @@ def head(
 ) -> Part:
     """LM head of the last token; each chip's best token goes up the hierarchy, the winner comes down."""
     m = workload.model
+    alive = (m.embedding + vocabulary_rows) * m.activation_bytes
     exchange = Exchange(
         kind="reduce_broadcast",
         sent_bytes=transformer.CANDIDATE_BYTES,
@@ -136,14 +138,15 @@ def head(
         name="head",
         steps=(Step(name="head", work=work, exchange=exchange),),
         weights=table,
-        activation_peak_bytes=(m.embedding + vocabulary_rows) * m.activation_bytes,
+        activation_peak_bytes=alive,
+        tile_bytes=alive,
     )
 
 
 def activation_peaks(
     workload: Workload, plans: Plans, shards: Shards, row_tile: int
-) -> tuple[PerChip, PerChip]:
-    """Largest number of activation bytes alive at once in attention and in the FFN, (c, ...).
+) -> dict[str, tuple[PerChip, PerChip]]:
+    """Largest number of activation bytes alive at once in each half, and of one tile of rows, (c, ...).
 
     Rows are worked on `row_tile` at a time. Whole are the input, a partial sum that leaves or arrives,
     and in attention the keys and values of all rows; one tile has queries, scores, head outputs, or
@@ -152,11 +155,14 @@ def activation_peaks(
     """
     m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     tile = min(s, row_tile)
-    whole = s * m.embedding * (a + plans["partial_sum_bits"] / 8)
+    row = m.embedding * (a + plans["partial_sum_bits"] / 8)
     keys_values = 2 * s * shards.kv_heads * m.head_size * a
     scores = tile * shards.heads * (2 * m.head_size + workload.context) * a
     columns = tile * shards.units["ffn_columns"] * (m.ffn_matrices - 1) * a
-    return whole + (keys_values + scores), whole + columns
+    return {
+        "attention": (s * row + (keys_values + scores), tile * row + scores),
+        "mlp": (s * row + columns, tile * row + columns),
+    }
 
 
 def totals(model: Model) -> dict[str, int]:
@@ -184,12 +190,13 @@ def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
             name=name,
             steps=(step,),
             weights=transformer.weight_bytes(step.work),
-            activation_peak_bytes=peak,
+            activation_peak_bytes=peaks[name][0],
+            tile_bytes=peaks[name][1],
             cache_token_bytes=2.0 * shards.kv_heads * m.head_size * m.activation_bytes
             if name == "attention"
             else 0.0,
         )
-        for (name, step), peak in zip(steps.items(), peaks, strict=True)
+        for name, step in steps.items()
     }
     return Program(
         first=shards.first,
@@ -219,6 +226,7 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     return plans.changed(
         group_size=np.maximum(2, group),
         partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
+        pinning=plans["pinning"] * (platform.mcu.l3 is not None),
         weight_bits=at_most("weight_bits", plans, workload.model.weight_bits, platform),
     )
 
@@ -257,17 +265,17 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
 
 def words(plan: Plan) -> str:
     """Say how partial sums are reduced, and which widths are packed."""
-    weights = widths_words(weights=plan.weight_bits)
+    rest = (*pinning_words(plan), *widths_words(weights=plan.weight_bits))
     if plan.n_chips == 1:
-        return ", ".join(("alone", *weights))
+        return ", ".join(("alone", *rest))
     flat = plan.group_size == plan.n_chips > 2
     tree = "flat" if flat else f"groups of {plan.group_size}"
     usual = EVERY_DECISION["partial_sum_bits"].default
     sums = () if plan.partial_sum_bits == usual else (f"{plan.partial_sum_bits} bit sums",)
-    return ", ".join((tree, *sums, *weights))
+    return ", ".join((tree, *sums, *rest))
 
 
-DECISIONS = ("n_chips", "group_size", "partial_sum_bits", "weight_bits")
+DECISIONS = ("n_chips", "group_size", "partial_sum_bits", "pinning", "weight_bits")
 HEAD_WISE = Strategy(
     name="head_wise",
     description="heads, and hidden columns of the FFN, on different chips; partial sums are reduced",

@@ -11,6 +11,11 @@ from costmodel.program import ChipSlices, Program
 from costmodel.workload import Workload
 
 
+def pinning_words(plan: Plan) -> tuple[str, ...]:
+    """Say that chips keep some of their blocks."""
+    return ("blocks pinned",) if plan.pinning else ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
     """A way to cut a model over chips; every field is needed.

@@ -56,6 +56,7 @@ def attention(workload: Workload, platform: Platform) -> Part:
         weights=transformer.weight_bytes(work),
         cache_token_bytes=2.0 * m.kv_heads * m.head_size * a,
         activation_peak_bytes=(2 * s * m.embedding + keys_values + scores) * a,
+        tile_bytes=(2 * tile * m.embedding + scores) * a,
     )
 
 
@@ -88,6 +89,7 @@ def mlp(workload: Workload, platform: Platform, plans: Plans, shards: Shards) ->
         steps=(Step(name="mlp", work=work, exchange=exchange),),
         weights=transformer.weight_bytes(work),
         activation_peak_bytes=(3 * s * m.embedding + tile * hidden * (m.ffn_matrices - 1)) * a,
+        tile_bytes=tile * (3 * m.embedding + hidden * (m.ffn_matrices - 1)) * a,
     )
 
 
@@ -102,6 +104,7 @@ def around(workload: Workload, plans: Plans, shards: Shards) -> tuple[Part, Part
         steps=(Step(name="embedding", exchange=found),),
         weights=embedding_table,
         activation_peak_bytes=0.0,
+        tile_bytes=0.0,
         looked_up_bytes=s * m.embedding * m.weight_bytes,
     )
     work = (transformer.norm(workload, m.embedding, rows=1), *transformer.logits(workload, rows))
@@ -111,6 +114,7 @@ def around(workload: Workload, plans: Plans, shards: Shards) -> tuple[Part, Part
         steps=(Step(name="head", work=work, exchange=best),),
         weights=head_table,
         activation_peak_bytes=(m.embedding + rows) * a,
+        tile_bytes=(m.embedding + rows) * a,
     )
     return embedding, head
 

@@ -11,7 +11,7 @@ from costmodel.operators import Kind
 from costmodel.plan import MAX_CHIPS
 from costmodel.program import HALVES, Program
 from costmodel.shards import Extent, Shards, assignment, balanced
-from costmodel.strategies import head_wise
+from costmodel.strategies import canonical, head_wise
 from costmodel.workload import Model
 from tests.strategies import KERNEL_SETS, changed, costed, plans, platforms, workloads
 
@@ -163,11 +163,13 @@ def test_a_block_loads_each_byte_once_or_once_a_row_tile(
     weights, cache = block_bytes(found, workload)
     read = cache if workload.reads_cache else 0 * cache
     tiles = -(-workload.rows // platform.kernels.row_tile)
+    place = found.placement
     spilled = np.maximum(found.counted.activation_peak_bytes - platform.mcu.l2.usable_bytes, 0)
-    due = [0 * spilled, weights + read + 0 * spilled, weights * tiles + read + 2 * spilled]
-    moved = found.placement.block_exposed + found.placement.block_prefetched
-    np.testing.assert_allclose(moved, np.choose(found.placement.regime, due), rtol=1e-12)
-    assert (found.placement.block_prefetched[found.placement.regime != Regime.PREFETCHED] == 0).all()
+    streamed = weights * tiles + read + 2 * spilled * (place.pinned == 0)
+    due = np.where(place.loaded == 0, 0, np.where(place.tiled, streamed, weights + read))
+    np.testing.assert_allclose(place.block_exposed + place.block_prefetched, due, rtol=1e-12)
+    assert (place.block_prefetched[place.tiled | (place.loaded == 0)] == 0).all()
+    assert (place.pinned + place.loaded == workload.model.layers).all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
@@ -185,10 +187,11 @@ def test_a_chip_that_does_not_hold_its_blocks_stores_new_keys_and_values(
 def test_the_lm_head_stays_or_is_loaded_once(workload: Workload, platform: Platform, batch: Plans) -> None:
     found = costed(workload, platform, batch)
     head = held_bytes([found.program.part("head")]) + np.zeros(found.program.roles.shape)
-    loaded = found.placement.head_traffic
-    assert (np.isclose(loaded, head, rtol=1e-12, atol=0) | (loaded == 0)).all()
-    off_chip = found.placement.regime != Regime.RESIDENT
-    np.testing.assert_allclose(loaded[off_chip], head[off_chip], rtol=1e-12)
+    kept, loaded = found.placement.head_kept, found.placement.head_traffic
+    np.testing.assert_allclose(kept + loaded, head, rtol=1e-12)
+    whole = canonical(workload, platform, batch)["pinning"] == 0
+    assert (np.isclose(loaded, head, rtol=1e-12, atol=0) | (loaded == 0))[..., whole].all()
+    assert (kept[(found.placement.loaded > 0) & whole] == 0).all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
@@ -197,7 +200,8 @@ def test_what_a_chip_holds_in_l2_is_no_more_than_is_usable(
 ) -> None:
     found = costed(workload, platform, batch)
     assert (found.placement.l2 <= platform.mcu.l2.usable_bytes).all()
-    assert (found.costs.l2_footprint_bytes == np.max(found.placement.l2, axis=(0, 1))).all()
+    assert (found.costs.l2_footprint_bytes == np.max(found.placement.l2_needed, axis=(0, 1))).all()
+    assert (found.placement.l2_needed <= found.counted.activation_peak_bytes).all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
@@ -209,20 +213,23 @@ def test_what_is_prefetched_fits_beside_the_running_block_and_its_activations(
     running = weights + (cache if workload.reads_cache else 0) + found.counted.activation_peak_bytes
     placement, room = found.placement, platform.mcu.l2.usable_bytes
     ahead = np.maximum(placement.block_prefetched, placement.head_prefetched)
-    held = np.where(placement.regime == Regime.PREFETCHED, running + ahead, 0)
+    kept = placement.pinned * (weights + cache) + placement.head_kept
+    held = np.where((placement.loaded == 0) | placement.tiled, 0, running + ahead + kept)
     assert (held <= room * (1 + 1e-12)).all()
-    assert ((running > room) == (placement.regime == Regime.STREAMED))[
-        placement.regime != Regime.RESIDENT
-    ].all()
+    pinning = canonical(workload, platform, batch)["pinning"] == 1
+    some = (placement.regime == Regime.PREFETCHED) | (placement.regime == Regime.STREAMED)
+    assert ((running > room) == placement.tiled)[some & ~pinning].all()
 
 
 @given(workload=workloads(), platform=platforms(), batch=plans())
 def test_what_l2_does_not_hold_l3_does(workload: Workload, platform: Platform, batch: Plans) -> None:
     found = costed(workload, platform, batch)
     blocks = workload.model.layers * np.add(*block_bytes(found, workload))
-    resident = found.placement.regime == Regime.RESIDENT
-    assert (found.placement.l2 >= np.where(resident, blocks + found.counted.activation_peak_bytes, 0)).all()
-    assert (found.placement.l3 >= np.where(resident, 0, blocks)).all()
+    placement, room = found.placement, platform.mcu.l2.usable_bytes
+    kept = placement.pinned / workload.model.layers * blocks
+    held = kept + found.counted.activation_peak_bytes
+    assert (placement.l2 >= np.where(kept > 0, np.minimum(held, room) * (1 - 1e-12), 0)).all()
+    assert (placement.l3 >= (blocks - kept) * (1 - 1e-12)).all()
 
 
 @settings(max_examples=150)

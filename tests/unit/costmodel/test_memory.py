@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from costmodel.hardware import Mcu
-from costmodel.memory import Placement, Regime, place
+from costmodel.loads import Pace
+from costmodel.memory import Placement, Regime, Share, place
 from tests.strategies import KERNEL_SETS, changed
 
 ROOM = 1000.0
@@ -17,15 +18,18 @@ def mcu() -> Mcu:
     return changed(BASE, l2={"size_bytes": 1100.0, "reserve_bytes": 100.0}).mcu
 
 
-def put(mcu: Mcu, **sizes: Any) -> Placement:
-    """Place four blocks of 100 B of weights, unless told otherwise."""
-    names = ("weights", "cache", "cache_read", "stored", "activations", "head", "embedding")
+def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
+    """Place four blocks of 100 B of weights, unless told otherwise; L3 brings a byte while a block runs."""
+    names = ("weights", "cache", "cache_read", "stored", "activations", "working", "head", "embedding")
     given = {name: np.array([[float(sizes.pop(name, 100 if name == "weights" else 0))]]) for name in names}
-    return place(mcu, **given, **({"n_blocks": 4, "passes": 1} | sizes))
+    share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
+    pace = Pace(block_s=np.ones(1), head_s=np.ones(1), bandwidth_bytes_per_s=1.0, steady=True)
+    return place(mcu, share, pace, np.array([pinning]))
 
 
 def values(placement: Placement) -> dict[str, float]:
-    return {name: float(array[0, 0]) for name, array in vars(placement).items()}
+    found = {name: float(array[0, 0]) for name, array in vars(placement).items()}
+    return {**found, "regime": int(placement.regime[0, 0])}
 
 
 @pytest.mark.parametrize(
@@ -116,13 +120,19 @@ def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
         put(mcu.model_copy(update={"l3": None}), weights=900, activations=50, head=70, embedding=7)
     )
     assert found.pop("l2") == 4 * 900 + 50 + 77
+    assert (found.pop("pinned"), found.pop("head_kept"), found.pop("l2_needed")) == (4, 70, 4 * 900 + 50 + 77)
     assert not any(found.values())
 
 
 def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
     sizes = np.array([[250.0, 251.0], [1000.0, 1001.0]])
     zero = np.zeros_like(sizes)
-    empty = dict.fromkeys(("cache", "cache_read", "stored", "activations", "head", "embedding"), zero)
-    found = place(mcu, weights=sizes, **empty, n_blocks=4, passes=1)
-    assert found.regime.tolist() == [[0, 1], [1, 2]]
-    np.testing.assert_array_equal(found.block_traffic, [[0, 251], [1000, 1001]])
+    empty = ("cache", "cache_read", "stored", "activations", "working", "head", "embedding")
+    pace = Pace(block_s=np.ones(2), head_s=np.ones(2), bandwidth_bytes_per_s=1.0, steady=True)
+    share = Share(weights=sizes, **dict.fromkeys(empty, zero), n_blocks=4, passes=1)
+    found = place(mcu, share, pace, np.array([False, False]))
+    assert found.regime.tolist() == [
+        [Regime.RESIDENT, Regime.PREFETCHED],
+        [Regime.PREFETCHED, Regime.STREAMED],
+    ]
+    np.testing.assert_array_equal(found.block_traffic, [[0, 4 * 251], [4 * 1000, 4 * 1001]])

@@ -137,7 +137,8 @@ def test_footprints_and_regimes_are_those_of_the_costs(model: str) -> None:
     for n in COUNTS:
         document = written(model, n)
         c, chips = document.costs, document.chips
-        assert max(chip.footprint_bytes["L2"] for chip in chips) == c.l2_footprint_bytes, n
+        needed, room = c.l2_footprint_bytes, PLATFORM.mcu.l2.usable_bytes
+        assert needed <= max(chip.footprint_bytes["L2"] for chip in chips) <= room, n
         assert max(chip.footprint_bytes["L3"] for chip in chips) == c.l3_footprint_bytes, n
         assert max(Regime[chip.regime.upper()] for chip in chips) == Regime[c.regime.upper()], n
         for chip in chips:
@@ -204,6 +205,7 @@ def test_plan_is_written_in_its_canonical_form(tinyllama: Workload, siracusa: Pl
         "n_chips": 5,
         "group_size": 5,
         "partial_sum_bits": 16,
+        "pinning": 0,
         "weight_bits": 8,
     }
     assert document == deployment(

@@ -87,9 +87,9 @@ def test_plan_with_impossible_decisions_is_refused(document: Deployment) -> None
         (b"\xff\xfe", "not readable text"),
         (b"[" * 100_000, "not readable text"),
         (b"[]", "valid dictionary"),
-        (json.dumps({"schema_version": "3", "costz": 0}).encode(), "'costz'; did you mean 'costs'"),
-        (b'{"schema_version": "3"}', "'generator' is missing"),
-        (b'{"schema_version": "1"}', "key 'schema_version': Input should be '3', got '1'"),
+        (json.dumps({"schema_version": "4", "costz": 0}).encode(), "'costz'; did you mean 'costs'"),
+        (b'{"schema_version": "4"}', "'generator' is missing"),
+        (b'{"schema_version": "1"}', "key 'schema_version': Input should be '4', got '1'"),
     ],
 )
 def test_file_that_is_no_plan_is_refused(tmp_path: Path, content: bytes, named: str) -> None:

@@ -1,0 +1,111 @@
+"""How long chips wait for loads from L3 that other work hides in part.
+
+In a token after token, a chip runs block 1, ..., block L and the head. What it loads for a block may
+come while the blocks before it run that load nothing, one at a time and in order; the rest keeps it
+waiting. Which of its blocks are loaded is free, so each load gets as many blocks to hide behind as
+makes the wait least.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """What loads can hide behind.
+
+    Attributes
+    ----------
+    block_s, head_s : (n,)
+        Time of a block, and of the head, that nothing waits in; 0 where there is no head.
+    bandwidth_bytes_per_s : float
+        Of L3.
+    steady : bool
+        Whether loads between blocks take time at all.
+    """
+
+    block_s: Array
+    head_s: Array
+    bandwidth_bytes_per_s: float
+    steady: bool
+
+    def load_s(self, size_bytes: Array) -> Array:
+        """Seconds that L3 is busy with so many bytes between blocks."""
+        return size_bytes / self.bandwidth_bytes_per_s * float(self.steady)
+
+
+def waiting_s(
+    pace: Pace, n_blocks: int, loaded: NDArray[np.int64], load_s: Array, head_load_s: Array
+) -> Array:
+    """Seconds of a token that a chip waits at least, when the blocks that it loads are well chosen.
+
+    Each load hides behind a whole number of blocks, n_blocks in all: at least the one that runs just
+    before it may begin. The first block's load hides behind the head too. A unit of hiding is worth a
+    block's time to a load that needs as much, else what the load still needs; the best units are given
+    away first, which is exact, as the first unit of a load is worth no less than the next.
+
+    Parameters
+    ----------
+    n_blocks : int
+        Blocks of the model.
+    loaded : (...) int
+        Blocks that are loaded for each token.
+    load_s, head_load_s : (...)
+        What loading one of them, and rows of the head, takes beside other work.
+    """
+    t = pace.block_s
+    others = np.maximum(loaded - 1, 0)
+    first_s = np.maximum(load_s - pace.head_s, 0.0)
+    # Rows of the head and the first block's weights have one buffer: one of the two hides behind block L.
+    head_load, first = np.minimum(head_load_s, t), np.where(head_load_s > 0, 0.0, np.minimum(first_s, t))
+    hidden = others * np.minimum(load_s, t) + head_load + first
+    spare = n_blocks - others - 1
+    rest = [(others, np.maximum(load_s - t, 0.0)), (1, head_load_s - head_load), (1, first_s - first)]
+    whole = [(many, np.floor(left / t)) for many, left in rest]
+    full = sum((many * units for many, units in whole), 0.0)
+    hidden = hidden + np.minimum(spare, full) * t
+    parts = [left - units * t for (_, left), (_, units) in zip(rest, whole, strict=True)]
+    units = np.maximum(spare - full, 0)
+    gains = [
+        np.where(
+            units >= a + b, a * parts[1] + b * parts[2] + np.minimum(others, units - a - b) * parts[0], 0
+        )
+        for a in (0, 1)
+        for b in (0, 1)
+    ]
+    hidden = hidden + np.max(gains, axis=0)
+    late = others * load_s + first_s + head_load_s - hidden
+    alone = np.maximum(head_load_s - n_blocks * t, 0.0)
+    return np.asarray(np.where(loaded > 0, np.maximum(late, 0.0), alone))
+
+
+def loaded_blocks(
+    n_blocks: int, loaded: int, load_s: float, head_load_s: float, block_s: float, head_s: float
+) -> list[int]:
+    """Choose the blocks that one chip loads, as `waiting_s` reckons; numbers from 0 on.
+
+    >>> loaded_blocks(8, 2, 3.0, 0.0, 1.0, 0.0)
+    [3, 7]
+    >>> loaded_blocks(8, 2, 3.0, 2.0, 1.0, 0.0)
+    [3, 6]
+    """
+    if not loaded:
+        return []
+    ahead = head_load_s > 0
+    needs = [head_load_s, max(load_s - head_s, 0.0), *[load_s] * (loaded - 1)]
+    given = [int(ahead), int(not ahead), *[1] * (loaded - 1)]
+    for _ in range(n_blocks - sum(given)):
+        gains = [min(need - units * block_s, block_s) for need, units in zip(needs, given, strict=True)]
+        # Units that are worth nothing go where they keep the loads apart.
+        best = max(range(int(not ahead), len(needs)), key=lambda i: (max(gains[i], 0.0), -given[i]))
+        given[best] += 1
+    _, first, *between = given
+    ends = [first - int(not ahead), *between]
+    return [int(block) for block in np.cumsum(ends)]
