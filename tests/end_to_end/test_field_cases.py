@@ -1,5 +1,6 @@
 """What users of boards like these asked for, each with the value that is right by arithmetic."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -51,3 +52,30 @@ def test_chips_that_fit_are_named_where_more_are_worse(dse: Command, tmp_path: P
     }
     none = dse("search", *on, "--set", "n_chips=2..64", "--out", "none")
     assert "none fits of 2 to 64 chips tried" in " ".join(none.out.split())
+
+
+@pytest.mark.parametrize("pinning", [0, 1])
+def test_a_bound_on_the_footprint_is_as_good_as_a_smaller_memory(
+    dse: Command, tmp_path: Path, pinning: int
+) -> None:
+    # 512 KiB of 2 MiB, or all of 512 KiB: what is fetched ahead fills either, and is not needed.
+    model = ("--workload", case("models", "smollm2-135m"), "--set", f"pinning={pinning}")
+    bound = ("--constraint", "l2_footprint<=512KiB")
+    said(dse("search", *model, "--platform", case("boards", "l2-large"), *bound, "--out", "bound"))
+    said(dse("search", *model, "--platform", case("boards", "l2-small"), "--out", "small"))
+    trials = [pd.read_csv(tmp_path / out / "trials.csv") for out in ("bound", "small")]
+    assert [int(table["feasible"].sum()) for table in trials] == [407, 407]
+    assert trials[0]["feasible"].tolist() == trials[1]["feasible"].tolist()
+
+
+@pytest.mark.parametrize("chips", [2, 7, 22, 43, 64])
+def test_more_memory_is_never_slower(dse: Command, chips: int) -> None:
+    times = {}
+    for board in ("l2-small", "l2-large"):
+        on = ("--workload", case("models", "smollm2-135m"), "--platform", case("boards", board))
+        decided = (f"n_chips={chips}", "group_size=2", "partial_sum_bits=8", "pinning=1")
+        settings = [text for value in decided for text in ("--set", value)]
+        times[board] = json.loads(dse("evaluate", *on, *settings, "--json").out)["costs"]["latency_s"]
+    assert times["l2-large"] <= times["l2-small"]
+    if chips == 43:
+        assert times["l2-large"] <= 24.65e-3
