@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,13 @@ from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage, missing_weights
 from costmodel.collectives import Messages, collective
 from costmodel.costs import LATENCY_CAUSES, Costs, Demand
+from costmodel.counted import Counted, share_of
 from costmodel.errors import PlanError
 from costmodel.hardware import Platform
 from costmodel.loads import Pace
-from costmodel.memory import Placement, Share, late_s, place
+from costmodel.memory import Placement, late_s, place
 from costmodel.plan import Plan, Plans
-from costmodel.program import AROUND, HALVES, ChipSlices, Part, Program
+from costmodel.program import HALVES, ChipSlices, Program
 from costmodel.stages import Stage, stage
 from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload
@@ -51,110 +51,6 @@ def l3_wait_s(placement: Placement, pace: Pace, workload: Workload, n_blocks: in
     late = placement.head_exposed / pace.bandwidth_bytes_per_s + np.maximum(head_load - before_head, 0.0)
     stage_by_stage = first + (n_blocks - 1) * other + np.max(late, axis=OF_CHIPS)
     return np.asarray(np.where(pinning, alone, stage_by_stage))
-
-
-def held_bytes(parts: Iterable[Part]) -> Any:
-    """Bytes of all weights of some parts, by class of chips."""
-    return sum((size for part in parts for size in part.weights.values()), 0.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counted:
-    """The parts of a program that an accounting counts.
-
-    Attributes
-    ----------
-    parts : tuple of Part
-        In order of execution.
-    program : Program
-        Where they are from.
-    """
-
-    parts: tuple[Part, ...]
-    program: Program
-
-    @staticmethod
-    def of(workload: Workload, program: Program, accounting: Accounting) -> Counted:
-        """Choose the parts."""
-        names = (*accounting.halves, *(AROUND if accounting.counts_head(workload) else ()))
-        parts = tuple(part for part in program.parts if part.name in names)
-        return Counted(parts=parts, program=program)
-
-    @property
-    def halves(self) -> tuple[Part, ...]:
-        """Parts of a block."""
-        return tuple(part for part in self.parts if part.name in HALVES)
-
-    @property
-    def around(self) -> tuple[Part, ...]:
-        """Parts beside the blocks."""
-        return tuple(part for part in self.parts if part.name in AROUND)
-
-    @property
-    def classes(self) -> Array:
-        """Zeros, to give every class of chips an entry, (c, n)."""
-        return np.zeros(self.program.chips.shape)
-
-    @property
-    def activation_peak_bytes(self) -> Array:
-        """Most activation bytes alive at once, by role and class, (r, c, n).
-
-        A role that a class does not have repeats the entries of one that it has; a class that a plan does
-        not have, those of the chip that it begins at.
-        """
-        chips = self.program.chips
-        member = np.max([part.activation_peak_bytes + self.classes for part in self.parts], axis=0)
-        if self.program.group_size is None:
-            return np.asarray(member[None])
-        several = self.program.n_chips > 1
-        leader, root = member, member
-        for part in self.parts:
-            for step in part.steps:
-                if step.exchange is not None:
-                    merging = part.activation_peak_bytes + step.exchange.merge_bytes * several
-                    leader = np.maximum(leader, merging)
-                    root = np.maximum(root, merging + step.exchange.root_bytes)
-        roots, leaders, members = self.program.roles
-        first, none = self.program.first, (chips == 0) & several
-        leads = (first % self.program.group_size == 0) & (first + 1 < self.program.n_chips)
-        begins = np.where(first == 0, root, np.where(leads, leader, member))
-        present = np.where(members > 0, member, np.where(leaders > 0, leader, root))
-        least = np.where(none, begins, present)
-        return np.stack(
-            [
-                np.where(count > 0, peak, least)
-                for count, peak in ((roots, root), (leaders, leader), (members, member))
-            ]
-        )
-
-    @property
-    def tile_bytes(self) -> Array:
-        """What one tile of rows takes of a chip's activations, (r, c, n)."""
-        most = np.max([part.tile_bytes + self.classes for part in self.parts], axis=0)
-        return np.asarray(most + np.zeros(self.program.roles.shape))
-
-    @property
-    def cache_token_bytes(self) -> Array:
-        """Bytes of one token's keys and values in a block, (c, n)."""
-        return np.asarray(sum((part.cache_token_bytes for part in self.halves), self.classes))
-
-
-def share_of(workload: Workload, platform: Platform, counted: Counted, besides: Array) -> Share:
-    """Say what every chip has to put somewhere: weights, KV cache, activations, and what is held besides."""
-    rows, token_bytes = workload.rows, counted.cache_token_bytes
-    embedding, head = ([part for part in counted.around if part.name == name] for name in AROUND)
-    return Share(
-        weights=held_bytes(counted.halves) + counted.classes,
-        cache=token_bytes * workload.cached_tokens,
-        cache_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
-        stored=token_bytes * (rows if workload.writes_cache else 0),
-        activations=counted.activation_peak_bytes + besides,
-        working=counted.tile_bytes + besides,
-        head=held_bytes(head) + counted.classes,
-        embedding=held_bytes(embedding) + counted.classes,
-        n_blocks=workload.model.layers,
-        passes=-(-rows // platform.kernels.row_tile),
-    )
 
 
 def code_bytes(platform: Platform, n: Any) -> dict[str, Any]:
@@ -214,7 +110,10 @@ def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         steady=accounting.prefetch == "steady",
     )
     pinning = plans["pinning"] == 1
-    placement = place(mcu, share_of(workload, platform, counted, besides), pace, pinning)
+    where = roles > 0
+    of_plan = np.broadcast_to(np.arange(len(plans)), where.shape)[where]
+    share = share_of(workload, platform, counted, besides, where)
+    placement = place(mcu, share, pace.at(of_plan), pinning[of_plan]).spread(where)
     off_chip = np.any(placement.table_off_chip, axis=OF_CHIPS)
     lookup = sum((part.looked_up_bytes for part in counted.around), 0.0) * off_chip
     l3_s = lookup / bandwidth + l3_wait_s(placement, pace, workload, n_blocks, pinning)

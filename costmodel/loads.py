@@ -8,7 +8,7 @@ makes the wait least.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class Pace:
 
     Attributes
     ----------
-    block_s, head_s : (n,)
+    block_s, head_s : (...)
         Time of a block, and of the head, that nothing waits in; 0 where there is no head.
     bandwidth_bytes_per_s : float
         Of L3.
@@ -36,13 +36,17 @@ class Pace:
     bandwidth_bytes_per_s: float
     steady: bool
 
+    def at(self, index: NDArray[Any]) -> Pace:
+        """Give the chips at `index`, of one axis."""
+        return replace(self, block_s=self.block_s[index], head_s=self.head_s[index])
+
     def load_s(self, size_bytes: Array) -> Array:
         """Seconds that L3 is busy with so many bytes between blocks."""
         return size_bytes / self.bandwidth_bytes_per_s * float(self.steady)
 
 
 def waiting_s(
-    pace: Pace, n_blocks: int, loaded: NDArray[np.int64], load_s: Array, head_load_s: Array
+    pace: Pace, n_blocks: int, loaded: int | NDArray[np.int64], load_s: Array, head_load_s: Array
 ) -> Array:
     """Seconds of a token that a chip waits at least, when the blocks that it loads are well chosen.
 

@@ -8,7 +8,6 @@ tile. A plan keeps all blocks or none, or, pinning, as many on each chip as make
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from costmodel.hardware import Mcu
 from costmodel.loads import Pace, waiting_s
+from costmodel.residency import Residency, Share, all_or_none, least_late, streamed_bytes
 
 Array = NDArray[np.floating[Any]]
 
@@ -29,49 +29,6 @@ class Regime(IntEnum):
     PINNED = 1
     PREFETCHED = 2
     STREAMED = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """What a chip has to put somewhere; arrays of bytes, (c, n) or (r, c, n).
-
-    Attributes
-    ----------
-    weights, cache : (c, n)
-        One block's weights, and its KV cache.
-    cache_read, stored : (c, n)
-        What a block reads of that cache, and its new keys and values.
-    activations, working : (r, c, n)
-        Most activations alive at once, by role too; what of them cannot be spilled: those of one tile
-        of rows, and packets under way.
-    head, embedding : (c, n)
-        Rows of the LM head, and of the embedding beyond them; 0 when not counted.
-    n_blocks : int
-        Blocks that the chip must hold.
-    passes : int
-        Row tiles of a block: times its weights are read when they do not stay.
-    """
-
-    weights: Array
-    cache: Array
-    cache_read: Array
-    stored: Array
-    activations: Array
-    working: Array
-    head: Array
-    embedding: Array
-    n_blocks: int
-    passes: int
-
-    @property
-    def stays(self) -> Array:
-        """What one block takes that stays."""
-        return self.weights + self.cache
-
-    @property
-    def runs(self) -> Array:
-        """What one block takes that is loaded for its turn."""
-        return self.weights + self.cache_read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,96 +88,38 @@ class Placement:
         """L3 bytes of the LM head."""
         return self.head_exposed + self.head_prefetched
 
+    def spread(self, where: NDArray[np.bool_]) -> Placement:
+        """Give chips their places in an array: those that are not there repeat the first that is.
+
+        Parameters
+        ----------
+        where : (r, c, n) bool
+            Roles and classes that plans have; at least one of each plan.
+        """
+        flat = (-1, where.shape[-1]) if where.size else (1, 0)
+        first = np.argmax(where.reshape(flat), axis=0)
+
+        def full(values: NDArray[Any]) -> NDArray[Any]:
+            found = np.empty(where.shape, dtype=values.dtype)
+            found[where] = values
+            one = found.reshape(flat)[first, np.arange(len(first))]
+            return np.where(where, found, one)
+
+        return Placement(**{f.name: full(getattr(self, f.name)) for f in fields(self)})
+
     def held(self, mcu: Mcu) -> dict[str, Array]:
         """Give what is held in each memory level that an MCU has."""
         held = {mcu.l2_name: self.l2, "L3": self.l3, "flash": self.flash}
         return {name: held[name] for name in mcu.levels}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What a chip keeps on chip, and how it loads the rest; (r, c, n).
-
-    `ahead` is the prefetch buffer that a block finds, `kept` and `head_ahead` are bytes of the head's
-    rows that stay and that are loaded before their turn.
-    """
-
-    pinned: NDArray[np.int64]
-    tiled: NDArray[np.bool_]
-    ahead: Array
-    kept: Array
-    head_ahead: Array
-
-    def unless(self, better: NDArray[np.bool_], other: Choice) -> Choice:
-        """Take the other one where it is better."""
-        return Choice(
-            **{f.name: np.where(better, getattr(other, f.name), getattr(self, f.name)) for f in fields(self)}
-        )
-
-
-def all_or_none(share: Share, room: float) -> Choice:
-    """Keep all blocks if they fit, else none; the head's rows if they fit beside all blocks."""
-    resident = share.n_blocks * share.stays + share.activations <= room
-    running = share.runs + share.activations <= room
-    held = np.where(resident, share.n_blocks * share.stays, share.runs)
-    left = np.maximum(room - share.activations - held, 0.0)
-    head_room = np.where(resident | running, left, 0.0)
-    stays = resident & (share.head + share.embedding <= head_room)
-    return Choice(
-        pinned=np.where(resident, share.n_blocks, 0),
-        tiled=~resident & ~running,
-        ahead=np.where(running & ~resident, np.minimum(share.runs, left), 0.0),
-        kept=np.where(stays, share.head, 0.0),
-        head_ahead=np.where(stays, 0.0, np.minimum(share.head, head_room)),
-    )
-
-
-def partly(share: Share, room: float) -> Iterator[tuple[NDArray[np.bool_], Choice]]:
-    """Give all ways to keep some blocks and some of the head's rows, each with where it is possible.
-
-    What is left beside pinned blocks goes to the prefetch buffer first, or to rows of the head; or
-    blocks that are loaded have no room at all, and are streamed.
-    """
-    none = np.zeros_like(share.activations)
-    for pinned in range(share.n_blocks + 1):
-        beside = room - share.activations - pinned * share.stays
-        tiled = (beside >= 0) if pinned else np.ones(none.shape, dtype=bool)
-        if not np.any(tiled):
-            return
-        whole = np.full(none.shape, pinned)
-        spare = np.maximum(beside, 0.0)
-        kept = np.minimum(share.head, spare)
-        streams = np.full(none.shape, pinned < share.n_blocks)
-        yield tiled, Choice(pinned=whole, tiled=streams, ahead=none, kept=kept, head_ahead=none)
-        left = beside - share.runs
-        running = left >= 0
-        if pinned == share.n_blocks or not np.any(running):
-            continue
-        left = np.maximum(left, 0.0)
-        for ahead_first in (True, False):
-            most = np.minimum(share.runs if ahead_first else share.head, left)
-            rest = np.minimum(share.head if ahead_first else share.runs, left - most)
-            ahead, kept = (most, rest) if ahead_first else (rest, most)
-            yield (
-                running,
-                Choice(
-                    pinned=whole,
-                    tiled=~streams,
-                    ahead=ahead,
-                    kept=kept,
-                    head_ahead=np.minimum(share.head - kept, ahead),
-                ),
-            )
-
-
-def placed(share: Share, choice: Choice, room: float) -> Placement:
+def placed(share: Share, choice: Residency, room: float) -> Placement:
     """Say what a choice loads and holds."""
     loaded = share.n_blocks - choice.pinned
     pinned = choice.pinned * share.stays
     left = room - pinned - share.activations
-    spilled = np.where(choice.tiled, 2 * np.maximum(-left, 0.0), 0.0)
-    streamed = share.weights * share.passes + share.cache_read + spilled
-    exposed = np.where(choice.tiled, streamed, share.runs - choice.ahead)
+    spilled = np.where(choice.tiled, np.maximum(-left, 0.0), 0.0)
+    exposed = np.where(choice.tiled, streamed_bytes(share, left), share.runs - choice.ahead)
     running = np.where(loaded > 0, share.runs, 0.0)
     held = pinned + running + np.maximum(choice.ahead, choice.head_ahead) + choice.kept
     beside = left - np.where(choice.tiled, 0.0, running) - choice.ahead - choice.kept
@@ -238,11 +137,7 @@ def placed(share: Share, choice: Choice, room: float) -> Placement:
         head_prefetched=choice.head_ahead,
         table_off_chip=~stays,
         l2=np.minimum(held, room),
-        l3=loaded * share.stays
-        + spilled / 2
-        + share.head
-        - choice.kept
-        + np.where(stays, 0.0, share.embedding),
+        l3=loaded * share.stays + spilled + share.head - choice.kept + np.where(stays, 0.0, share.embedding),
         flash=np.zeros_like(held),
         l2_needed=share.working,
     )
@@ -257,30 +152,27 @@ def late_s(placement: Placement, pace: Pace, n_blocks: int) -> Array:
 
 
 def place(mcu: Mcu, share: Share, pace: Pace, pinning: NDArray[np.bool_]) -> Placement:
-    """Place chips' shares in their memories.
+    """Place chips' shares in their memories, one by one.
 
     Weights that are read in place from flash take no room on chip; without L3 all else stays there.
 
     Parameters
     ----------
-    pinning : (n,) bool
-        Whether a plan's chips may keep some of their blocks: as many as make each wait least, then load
-        least. Others keep all or none.
+    share, pace : of shape (m,)
+    pinning : (m,) bool
+        Whether a chip may keep some of its blocks: as many as make it wait least, then load least.
+        Others keep all or none.
     """
     room = mcu.l2.usable_bytes
     if mcu.l3 is None:
         return _all_on_chip(mcu, share)
-    best = all_or_none(share, room)
-    if np.any(pinning):
-        found = placed(share, best, room)
-        late, traffic = late_s(found, pace, share.n_blocks), found.block_traffic + found.head_traffic
-        for possible, choice in partly(share, room):
-            found = placed(share, choice, room)
-            then, moved = late_s(found, pace, share.n_blocks), found.block_traffic + found.head_traffic
-            better = pinning & possible & ((then < late) | ((then == late) & (moved < traffic)))
-            best = best.unless(better, choice)
-            late, traffic = np.where(better, then, late), np.where(better, moved, traffic)
-    return placed(share, best, room)
+    choice = all_or_none(share, room)
+    where = np.flatnonzero(pinning)
+    if len(where):
+        some = least_late(share.at(where), room, pace.at(where))
+        for f in fields(Residency):
+            getattr(choice, f.name)[where] = getattr(some, f.name)
+    return placed(share, choice, room)
 
 
 def _all_on_chip(mcu: Mcu, share: Share) -> Placement:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate
 from costmodel.compute import shard_s
-from costmodel.evaluate import held_bytes
+from costmodel.counted import held_bytes
 from costmodel.media import Mixer
 from costmodel.operators import HEAD_PRODUCTS, Kind, Operator
 from costmodel.plan import MAX_CHIPS

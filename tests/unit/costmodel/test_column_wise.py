@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from costmodel import Plan, Plans, Platform, Workload, evaluate, load_platform
-from costmodel.evaluate import Inspection, held_bytes, inspect
+from costmodel.counted import held_bytes
+from costmodel.evaluate import Inspection, inspect
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.program import HALVES
 from costmodel.strategies import canonical, canonical_plan, column_wise

@@ -5,7 +5,8 @@ import pytest
 
 from costmodel.hardware import Mcu
 from costmodel.loads import Pace
-from costmodel.memory import Placement, Regime, Share, place
+from costmodel.memory import Placement, Regime, place
+from costmodel.residency import Share
 from tests.strategies import KERNEL_SETS, changed
 
 ROOM = 1000.0
@@ -21,15 +22,15 @@ def mcu() -> Mcu:
 def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
     """Place four blocks of 100 B of weights, unless told otherwise; L3 brings a byte while a block runs."""
     names = ("weights", "cache", "cache_read", "stored", "activations", "working", "head", "embedding")
-    given = {name: np.array([[float(sizes.pop(name, 100 if name == "weights" else 0))]]) for name in names}
+    given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in names}
     share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
     pace = Pace(block_s=np.ones(1), head_s=np.ones(1), bandwidth_bytes_per_s=1.0, steady=True)
     return place(mcu, share, pace, np.array([pinning]))
 
 
 def values(placement: Placement) -> dict[str, float]:
-    found = {name: float(array[0, 0]) for name, array in vars(placement).items()}
-    return {**found, "regime": int(placement.regime[0, 0])}
+    found = {name: float(array[0]) for name, array in vars(placement).items()}
+    return {**found, "regime": int(placement.regime[0])}
 
 
 @pytest.mark.parametrize(
@@ -125,14 +126,16 @@ def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
 
 
 def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
-    sizes = np.array([[250.0, 251.0], [1000.0, 1001.0]])
+    sizes = np.array([250.0, 251.0, 1000.0, 1001.0])
     zero = np.zeros_like(sizes)
     empty = ("cache", "cache_read", "stored", "activations", "working", "head", "embedding")
-    pace = Pace(block_s=np.ones(2), head_s=np.ones(2), bandwidth_bytes_per_s=1.0, steady=True)
+    pace = Pace(block_s=np.ones(4), head_s=np.ones(4), bandwidth_bytes_per_s=1.0, steady=True)
     share = Share(weights=sizes, **dict.fromkeys(empty, zero), n_blocks=4, passes=1)
-    found = place(mcu, share, pace, np.array([False, False]))
-    assert found.regime.tolist() == [
-        [Regime.RESIDENT, Regime.PREFETCHED],
-        [Regime.PREFETCHED, Regime.STREAMED],
+    found = place(mcu, share, pace, np.zeros(4, dtype=bool))
+    assert [Regime(code).name for code in found.regime] == [
+        "RESIDENT",
+        "PREFETCHED",
+        "PREFETCHED",
+        "STREAMED",
     ]
-    np.testing.assert_array_equal(found.block_traffic, [[0, 4 * 251], [4 * 1000, 4 * 1001]])
+    np.testing.assert_array_equal(found.block_traffic, [0, 4 * 251, 4 * 1000, 4 * 1001])

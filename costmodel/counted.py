@@ -1,0 +1,134 @@
+"""The parts of a program that count, and what chips have to put somewhere because of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.accounting import Accounting
+from costmodel.hardware import Platform
+from costmodel.program import AROUND, HALVES, Part, Program
+from costmodel.residency import Share
+from costmodel.workload import Workload
+
+Array = NDArray[np.floating[Any]]
+
+
+def held_bytes(parts: Iterable[Part]) -> Any:
+    """Bytes of all weights of some parts, by class of chips."""
+    return sum((size for part in parts for size in part.weights.values()), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The parts of a program that an accounting counts.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        In order of execution.
+    program : Program
+        Where they are from.
+    """
+
+    parts: tuple[Part, ...]
+    program: Program
+
+    @staticmethod
+    def of(workload: Workload, program: Program, accounting: Accounting) -> Counted:
+        """Choose the parts."""
+        names = (*accounting.halves, *(AROUND if accounting.counts_head(workload) else ()))
+        parts = tuple(part for part in program.parts if part.name in names)
+        return Counted(parts=parts, program=program)
+
+    @property
+    def halves(self) -> tuple[Part, ...]:
+        """Parts of a block."""
+        return tuple(part for part in self.parts if part.name in HALVES)
+
+    @property
+    def around(self) -> tuple[Part, ...]:
+        """Parts beside the blocks."""
+        return tuple(part for part in self.parts if part.name in AROUND)
+
+    @property
+    def classes(self) -> Array:
+        """Zeros, to give every class of chips an entry, (c, n)."""
+        return np.zeros(self.program.chips.shape)
+
+    @property
+    def activation_peak_bytes(self) -> Array:
+        """Most activation bytes alive at once, by role and class, (r, c, n).
+
+        A role that a class does not have repeats the entries of one that it has; a class that a plan does
+        not have, those of the chip that it begins at.
+        """
+        chips = self.program.chips
+        member = np.max([part.activation_peak_bytes + self.classes for part in self.parts], axis=0)
+        if self.program.group_size is None:
+            return np.asarray(member[None])
+        several = self.program.n_chips > 1
+        leader, root = member, member
+        for part in self.parts:
+            for step in part.steps:
+                if step.exchange is not None:
+                    merging = part.activation_peak_bytes + step.exchange.merge_bytes * several
+                    leader = np.maximum(leader, merging)
+                    root = np.maximum(root, merging + step.exchange.root_bytes)
+        roots, leaders, members = self.program.roles
+        first, none = self.program.first, (chips == 0) & several
+        leads = (first % self.program.group_size == 0) & (first + 1 < self.program.n_chips)
+        begins = np.where(first == 0, root, np.where(leads, leader, member))
+        present = np.where(members > 0, member, np.where(leaders > 0, leader, root))
+        least = np.where(none, begins, present)
+        return np.stack(
+            [
+                np.where(count > 0, peak, least)
+                for count, peak in ((roots, root), (leaders, leader), (members, member))
+            ]
+        )
+
+    @property
+    def tile_bytes(self) -> Array:
+        """What one tile of rows takes of a chip's activations, (r, c, n)."""
+        most = np.max([part.tile_bytes + self.classes for part in self.parts], axis=0)
+        return np.asarray(most + np.zeros(self.program.roles.shape))
+
+    @property
+    def cache_token_bytes(self) -> Array:
+        """Bytes of one token's keys and values in a block, (c, n)."""
+        return np.asarray(sum((part.cache_token_bytes for part in self.halves), self.classes))
+
+
+def share_of(
+    workload: Workload, platform: Platform, counted: Counted, besides: Array, where: NDArray[np.bool_]
+) -> Share:
+    """Say what chips have to put somewhere: weights, KV cache, activations, and what is held besides.
+
+    Parameters
+    ----------
+    where : (r, c, n) bool
+        Roles and classes that there are; those are given, one by one.
+    """
+    rows, token_bytes = workload.rows, counted.cache_token_bytes
+    embedding, head = ([part for part in counted.around if part.name == name] for name in AROUND)
+
+    def each(sizes: Array) -> Array:
+        return np.asarray(np.broadcast_to(sizes, where.shape)[where])
+
+    return Share(
+        weights=each(held_bytes(counted.halves)),
+        cache=each(token_bytes * workload.cached_tokens),
+        cache_read=each(token_bytes * (workload.cached_tokens if workload.reads_cache else 0)),
+        stored=each(token_bytes * (rows if workload.writes_cache else 0)),
+        activations=each(counted.activation_peak_bytes + besides),
+        working=each(counted.tile_bytes + besides),
+        head=each(held_bytes(head)),
+        embedding=each(held_bytes(embedding)),
+        n_blocks=workload.model.layers,
+        passes=-(-rows // platform.kernels.row_tile),
+    )

@@ -1,0 +1,174 @@
+"""What chips keep on chip and what they load: all blocks or none, or as many as make them wait least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.loads import Pace, waiting_s
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What a chip has to put somewhere; arrays of bytes, (c, n) or (r, c, n).
+
+    Attributes
+    ----------
+    weights, cache : (c, n)
+        One block's weights, and its KV cache.
+    cache_read, stored : (c, n)
+        What a block reads of that cache, and its new keys and values.
+    activations, working : (r, c, n)
+        Most activations alive at once, by role too; what of them cannot be spilled: those of one tile
+        of rows, and packets under way.
+    head, embedding : (c, n)
+        Rows of the LM head, and of the embedding beyond them; 0 when not counted.
+    n_blocks : int
+        Blocks that the chip must hold.
+    passes : int
+        Row tiles of a block: times its weights are read when they do not stay.
+    """
+
+    weights: Array
+    cache: Array
+    cache_read: Array
+    stored: Array
+    activations: Array
+    working: Array
+    head: Array
+    embedding: Array
+    n_blocks: int
+    passes: int
+
+    def at(self, index: NDArray[Any]) -> Share:
+        """Give the chips at `index`, of one axis."""
+        sizes = ("n_blocks", "passes")
+        arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in sizes}
+        return replace(self, **arrays)
+
+    @property
+    def stays(self) -> Array:
+        """What one block takes that stays."""
+        return self.weights + self.cache
+
+    @property
+    def runs(self) -> Array:
+        """What one block takes that is loaded for its turn."""
+        return self.weights + self.cache_read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residency:
+    """What chips keep on chip, and how they load the rest; one shape.
+
+    Attributes
+    ----------
+    pinned : int
+        Blocks that stay.
+    tiled : bool
+        Whether the others are streamed, once a row tile.
+    ahead : float
+        Bytes of a block that are loaded before its turn.
+    kept, head_ahead : float
+        Bytes of the head's rows that stay, and that are loaded before their turn.
+    """
+
+    pinned: NDArray[np.int64]
+    tiled: NDArray[np.bool_]
+    ahead: Array
+    kept: Array
+    head_ahead: Array
+
+
+def all_or_none(share: Share, room: float) -> Residency:
+    """Keep all blocks if they fit, else none; the head's rows if they fit beside all blocks."""
+    resident = share.n_blocks * share.stays + share.activations <= room
+    running = share.runs + share.activations <= room
+    held = np.where(resident, share.n_blocks * share.stays, share.runs)
+    left = np.maximum(room - share.activations - held, 0.0)
+    head_room = np.where(resident | running, left, 0.0)
+    stays = resident & (share.head + share.embedding <= head_room)
+    return Residency(
+        pinned=np.where(resident, share.n_blocks, 0),
+        tiled=~resident & ~running,
+        ahead=np.where(running & ~resident, np.minimum(share.runs, left), 0.0),
+        kept=np.where(stays, share.head, 0.0),
+        head_ahead=np.where(stays, 0.0, np.minimum(share.head, head_room)),
+    )
+
+
+def streamed_bytes(share: Share, left: Array) -> Array:
+    """Bytes that a block moves which has no room: weights once a row tile, activations that spill."""
+    return np.asarray(share.weights * share.passes + share.cache_read + 2 * np.maximum(-left, 0.0))
+
+
+def least_late(share: Share, room: float, pace: Pace) -> Residency:
+    """Keep as many blocks and rows of the head as make each chip wait least, then load least.
+
+    All that fits is tried, so that more room, or less to put there, never makes a chip wait longer.
+
+    Parameters
+    ----------
+    share, pace : of shape (m,)
+        Chips one by one.
+    """
+    best = all_or_none(share, room)
+    names = [f.name for f in fields(Residency)]
+    found = {name: getattr(best, name).copy() for name in names}
+    late, moved = (np.full(share.activations.shape, np.inf) for _ in range(2))
+    for pinned in range(share.n_blocks + 1):
+        left = room - share.activations - pinned * share.stays
+        fits = np.flatnonzero((left >= 0) | (pinned == 0))
+        if not len(fits):
+            break
+        loaded = share.n_blocks - pinned
+        for at, tiled, ahead, kept in _ways(share, left, fits, loaded):
+            some, then = share.at(at), pace.at(at)
+            head_ahead = np.minimum(some.head - kept, ahead)
+            exposed = streamed_bytes(some, left[at]) if tiled else some.runs - ahead
+            total = loaded * (exposed + ahead + some.stored) + some.head - kept
+            rest = loaded * exposed + some.head - kept - head_ahead
+            wait = rest / pace.bandwidth_bytes_per_s + waiting_s(
+                then,
+                share.n_blocks,
+                loaded,
+                then.load_s(ahead + some.stored),
+                head_ahead / pace.bandwidth_bytes_per_s,
+            )
+            better = (wait < late[at]) | ((wait == late[at]) & (total < moved[at]))
+            to = at[better]
+            late[to], moved[to] = wait[better], total[better]
+            values = (pinned, tiled, ahead[better], kept[better], head_ahead[better])
+            for name, value in zip(names, values, strict=True):
+                found[name][to] = value
+    return Residency(**found)
+
+
+def _ways(
+    share: Share, left: Array, fits: NDArray[np.int64], loaded: int
+) -> Iterator[tuple[NDArray[np.int64], bool, Array, Array]]:
+    """Give ways to use what is left beside pinned blocks: chips, whether blocks are streamed, ahead, kept.
+
+    Blocks that are loaded have no room at all; or one has, and what is left goes to the prefetch buffer
+    first, or to rows of the head.
+    """
+    spare = np.maximum(left[fits], 0.0)
+    yield fits, loaded > 0, np.zeros(len(fits)), np.minimum(share.head[fits], spare)
+    if not loaded:
+        return
+    runs = fits[left[fits] >= share.runs[fits]]
+    if not len(runs):
+        return
+    block, head = share.runs[runs], share.head[runs]
+    beside = left[runs] - block
+    ahead = np.minimum(block, beside)
+    yield runs, False, ahead, np.minimum(head, beside - ahead)
+    short = head + block > beside
+    kept = np.minimum(head, beside)[short]
+    yield runs[short], False, np.minimum(block[short], beside[short] - kept), kept
