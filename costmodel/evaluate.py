@@ -16,8 +16,8 @@ from costmodel.costs import LATENCY_CAUSES, Costs, Demand
 from costmodel.counted import Counted, share_of
 from costmodel.errors import PlanError
 from costmodel.hardware import Platform
-from costmodel.loads import Pace
-from costmodel.memory import Placement, late_s, place
+from costmodel.loads import Pace, late_s
+from costmodel.memory import Placement, place
 from costmodel.plan import Plan, Plans
 from costmodel.program import HALVES, ChipSlices, Program
 from costmodel.stages import Stage, stage
@@ -40,8 +40,17 @@ def l3_wait_s(placement: Placement, pace: Pace, workload: Workload, n_blocks: in
     all wait for the one that waits most. Without `steady`, prefetches between blocks cost no time.
     """
     layers = workload.model.layers
-    alone = np.max(late_s(placement, pace, layers), axis=OF_CHIPS) * (n_blocks / layers)
-    load = pace.load_s(placement.block_prefetched + placement.block_stored)
+    between = placement.block_prefetched + placement.block_stored
+    by_itself = late_s(
+        pace,
+        layers,
+        placement.loaded,
+        exposed_bytes=placement.loaded * placement.block_exposed + placement.head_exposed,
+        between_bytes=between,
+        head_ahead_bytes=placement.head_prefetched,
+    )
+    alone = np.max(by_itself, axis=OF_CHIPS) * (n_blocks / layers)
+    load = pace.load_s(between)
     exposed = placement.block_exposed / pace.bandwidth_bytes_per_s
     before_first = np.where(pace.head_s > 0, pace.head_s, pace.block_s)
     first = np.max(exposed + np.maximum(load - before_first, 0.0), axis=OF_CHIPS)

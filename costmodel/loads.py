@@ -90,6 +90,31 @@ def waiting_s(
     return np.asarray(np.where(loaded > 0, np.maximum(late, 0.0), alone))
 
 
+def late_s(
+    pace: Pace,
+    n_blocks: int,
+    loaded: int | NDArray[np.int64],
+    *,
+    exposed_bytes: Array,
+    between_bytes: Array,
+    head_ahead_bytes: Array,
+) -> Array:
+    """Seconds of a token that a chip waits for L3: for what is exposed, and what other work hides in part.
+
+    Parameters
+    ----------
+    loaded : (...) int
+        Blocks that are loaded for each token.
+    exposed_bytes, head_ahead_bytes : (...)
+        Of a whole token.
+    between_bytes : (...)
+        What one loaded block moves while others run.
+    """
+    bandwidth = pace.bandwidth_bytes_per_s
+    waits = waiting_s(pace, n_blocks, loaded, pace.load_s(between_bytes), head_ahead_bytes / bandwidth)
+    return exposed_bytes / bandwidth + waits
+
+
 def loaded_blocks(
     n_blocks: int, loaded: int, load_s: float, head_load_s: float, block_s: float, head_s: float
 ) -> list[int]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.hardware import Mcu
-from costmodel.loads import Pace, waiting_s
+from costmodel.loads import Pace
 from costmodel.residency import Residency, Share, all_or_none, least_late, streamed_bytes
 
 Array = NDArray[np.floating[Any]]
@@ -141,14 +141,6 @@ def placed(share: Share, choice: Residency, room: float) -> Placement:
         flash=np.zeros_like(held),
         l2_needed=share.working,
     )
-
-
-def late_s(placement: Placement, pace: Pace, n_blocks: int) -> Array:
-    """Seconds of a token that each chip waits for L3 by itself, (r, c, n)."""
-    load = pace.load_s(placement.block_prefetched + placement.block_stored)
-    exposed = placement.loaded * placement.block_exposed + placement.head_exposed
-    hidden = placement.head_prefetched / pace.bandwidth_bytes_per_s
-    return exposed / pace.bandwidth_bytes_per_s + waiting_s(pace, n_blocks, placement.loaded, load, hidden)
 
 
 def place(mcu: Mcu, share: Share, pace: Pace, pinning: NDArray[np.bool_]) -> Placement:

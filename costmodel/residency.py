@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.loads import Pace, waiting_s
+from costmodel.loads import Pace, late_s
 
 Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What a chip has to put somewhere; arrays of bytes, (c, n) or (r, c, n).
+    """What chips have to put somewhere, one by one; arrays of bytes, (m,).
 
     Attributes
     ----------
-    weights, cache : (c, n)
+    weights, cache
         One block's weights, and its KV cache.
-    cache_read, stored : (c, n)
+    cache_read, stored
         What a block reads of that cache, and its new keys and values.
-    activations, working : (r, c, n)
-        Most activations alive at once, by role too; what of them cannot be spilled: those of one tile
-        of rows, and packets under way.
-    head, embedding : (c, n)
+    activations, working
+        Most activations alive at once; what of them cannot be spilled: those of one tile of rows, and
+        packets under way.
+    head, embedding
         Rows of the LM head, and of the embedding beyond them; 0 when not counted.
     n_blocks : int
         Blocks that the chip must hold.
@@ -65,7 +65,7 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class Residency:
-    """What chips keep on chip, and how they load the rest; one shape.
+    """What chips keep on chip, and how they load the rest; (m,).
 
     Attributes
     ----------
@@ -118,10 +118,12 @@ def least_late(share: Share, room: float, pace: Pace) -> Residency:
     share, pace : of shape (m,)
         Chips one by one.
     """
-    best = all_or_none(share, room)
-    names = [f.name for f in fields(Residency)]
-    found = {name: getattr(best, name).copy() for name in names}
-    late, moved = (np.full(share.activations.shape, np.inf) for _ in range(2))
+    m = len(share.activations)
+    types = {"pinned": np.int64, "tiled": np.bool_}
+    found: dict[str, NDArray[Any]] = {
+        f.name: np.zeros(m, dtype=types.get(f.name, np.float64)) for f in fields(Residency)
+    }
+    late, moved = np.full(m, np.inf), np.full(m, np.inf)
     for pinned in range(share.n_blocks + 1):
         left = room - share.activations - pinned * share.stays
         fits = np.flatnonzero((left >= 0) | (pinned == 0))
@@ -132,20 +134,21 @@ def least_late(share: Share, room: float, pace: Pace) -> Residency:
             some, then = share.at(at), pace.at(at)
             head_ahead = np.minimum(some.head - kept, ahead)
             exposed = streamed_bytes(some, left[at]) if tiled else some.runs - ahead
-            total = loaded * (exposed + ahead + some.stored) + some.head - kept
-            rest = loaded * exposed + some.head - kept - head_ahead
-            wait = rest / pace.bandwidth_bytes_per_s + waiting_s(
+            between = ahead + some.stored
+            total = loaded * (exposed + between) + some.head - kept
+            wait = late_s(
                 then,
                 share.n_blocks,
                 loaded,
-                then.load_s(ahead + some.stored),
-                head_ahead / pace.bandwidth_bytes_per_s,
+                exposed_bytes=loaded * exposed + some.head - kept - head_ahead,
+                between_bytes=between,
+                head_ahead_bytes=head_ahead,
             )
             better = (wait < late[at]) | ((wait == late[at]) & (total < moved[at]))
             to = at[better]
             late[to], moved[to] = wait[better], total[better]
             values = (pinned, tiled, ahead[better], kept[better], head_ahead[better])
-            for name, value in zip(names, values, strict=True):
+            for name, value in zip(found, values, strict=True):
                 found[name][to] = value
     return Residency(**found)
 

@@ -176,7 +176,8 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
     program, place = found.costing.program, found.costing.placement
     counted = found.costing.counted
     block_matrices = {name for part in counted.halves for name in part.weights}
-    head_matrices = {name for part in counted.around for name in part.weights}
+    tables = {part.name: set(part.weights) for part in counted.around}
+    head_matrices = tables.get("head", set())
     peaks, token_bytes = counted.activation_peak_bytes, counted.cache_token_bytes
     of_chip = np.repeat(np.arange(len(program.chips)), program.chips[:, 0])
     mcu = platform.mcu
@@ -186,10 +187,8 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
     for chip, (share, k) in enumerate(zip(found.slices, of_chip.tolist(), strict=True)):
         at = program.role(chip), k, 0
         off_chip = dict.fromkeys(block_matrices, place.loaded[at] > 0)
-        off_chip |= {
-            name: place.table_off_chip[at] if name == "embedding" else place.head_traffic[at] > 0
-            for name in head_matrices
-        }
+        off_chip |= dict.fromkeys(tables.get("embedding", ()), place.table_off_chip[at])
+        off_chip |= dict.fromkeys(head_matrices, place.head_traffic[at] > 0)
         result.append(
             ChipShare(
                 chip=chip,
@@ -209,7 +208,7 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
                 ],
                 regime=regime_name(int(place.regime[at])),
                 pinned_blocks=_pinned_blocks(workload, found, at),
-                head_rows_kept=_rows_kept(share, float(place.head_kept[at])),
+                head_rows_kept=_rows_kept(share, head_matrices, float(place.head_kept[at])),
                 kv_cache_bytes=float(token_bytes[k, 0] * workload.cached_tokens * workload.model.layers),
                 activation_peak_bytes=float(peaks[at]),
                 prefetch_buffer_bytes=float(max(place.block_prefetched[at], place.head_prefetched[at])),
@@ -221,9 +220,9 @@ def _chips(workload: Workload, platform: Platform, found: Inspection) -> list[Ch
     return result
 
 
-def _rows_kept(share: ChipSlices, kept_bytes: float) -> int:
-    """Say how many whole rows of the LM head some bytes are."""
-    heads = [(one.columns.count, one.size_bytes) for one in share.matrices if "head" in one.matrix]
+def _rows_kept(share: ChipSlices, head: Collection[str], kept_bytes: float) -> int:
+    """Say how many whole rows of the LM head, of these matrices, some bytes are."""
+    heads = [(one.columns.count, one.size_bytes) for one in share.matrices if one.matrix in head]
     return int(sum(count * kept_bytes / size for count, size in heads if size))
 
 

@@ -72,8 +72,7 @@ class Decoding:
         self.latency, self.wire = known["message_latency"] * 1e-6, known["bandwidth"] * 1e9
         self.header, self.payload = known["header"], known["payload"]
         self.bandwidth = known["l3.bandwidth"] * 1e9
-        by_name = {sync.name: sync for sync in document.synchronisations}
-        self.syncs = by_name
+        self.syncs = {sync.name: sync for sync in document.synchronisations}
         self.chips = [self.chip(share) for share in document.chips]
 
     def chip(self, share: ChipShare) -> Chip:

@@ -25,7 +25,7 @@ from costmodel.plan import Plan, Plans
 from costmodel.precision import at_most, element_bytes, narrower, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, Share, assignment, balanced
-from costmodel.strategies.strategy import Strategy, pinning_words
+from costmodel.strategies.strategy import Strategy, pinning, pinning_words
 from costmodel.workload import Model, Workload
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
@@ -296,8 +296,7 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
         "weight_bits": at_most("weight_bits", plans, m.weight_bits, platform),
         "message_bits": at_most("message_bits", plans, m.activation_bits, platform),
     }
-    pinning = plans["pinning"] * (platform.mcu.l3 is not None)
-    return plans.changed(n_chips=n, pinning=pinning, **values, **widths)
+    return plans.changed(n_chips=n, pinning=pinning(platform, plans), **values, **widths)
 
 
 def _inputs(model: Model, share: Share) -> dict[str, Extent]:

@@ -19,7 +19,7 @@ from costmodel.plan import Plan, Plans
 from costmodel.precision import BYTE, at_most, element_bytes, narrower, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Extent, Shards, assignment, balanced
-from costmodel.strategies.strategy import Strategy, pinning_words
+from costmodel.strategies.strategy import Strategy, pinning, pinning_words
 from costmodel.workload import Model, Workload
 
 HELD_SUM_BITS = 32  # a partial sum that a leader adds to
@@ -226,7 +226,7 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     return plans.changed(
         group_size=np.maximum(2, group),
         partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
-        pinning=plans["pinning"] * (platform.mcu.l3 is not None),
+        pinning=pinning(platform, plans),
         weight_bits=at_most("weight_bits", plans, workload.model.weight_bits, platform),
     )
 

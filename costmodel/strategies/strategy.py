@@ -6,9 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from costmodel.hardware import Platform
-from costmodel.plan import DECISIONS, Plan, Plans
+from costmodel.plan import DECISIONS, Ints, Plan, Plans
 from costmodel.program import ChipSlices, Program
 from costmodel.workload import Workload
+
+
+def pinning(platform: Platform, plans: Plans) -> Ints:
+    """Give whether chips pin blocks: only where there is a memory to load the others from."""
+    return plans["pinning"] * (platform.mcu.l3 is not None)
 
 
 def pinning_words(plan: Plan) -> tuple[str, ...]:
