@@ -163,6 +163,9 @@ class Plan:
         Whether messages that are lost are sent again until all chips have them.
     message_dropout : float
         Share of the messages that were left out at random when the model was trained; 0 to 0.5.
+    shares : {0, 1}
+        Whether columns of the FFN and vocabulary rows are dealt out by the room that a chip's heads leave,
+        as far as is fastest, or evenly.
     pinning : {0, 1}
         Whether each chip keeps as many blocks on chip as make it wait least, or all or none.
     weight_bits, message_bits : {4, 6, 8, 16, 32}
@@ -216,6 +219,15 @@ class Plan:
         step=0.001,
         neutral=0.0,
         default=0.0,
+    )
+    shares: int = _decision(
+        "shares",
+        description="whether chips with fewer heads take more of the rest (1), or all as much (0)",
+        low=0,
+        high=1,
+        only=(0, 1),
+        neutral=0,
+        default=0,
     )
     pinning: int = _decision(
         "pinning",

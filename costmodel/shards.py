@@ -1,13 +1,16 @@
 """Uneven splits without a loop over chips: chips of a plan fall into a few classes of equal share.
 
-``total`` units over n chips give ``total // n`` to each and one more to ``total % n`` of them. Heads
-go to the first chips, spare units of everything else (columns, rows) to the last ones, so that the
-extra work of one does not meet the extra work of the other. A class is a run of consecutive chips.
+Heads are dealt as evenly as whole units allow, most to the first chips. Everything else (columns, rows)
+is dealt evenly too, or by room: more to chips that have less to hold, up to the same level for all.
+Spare units go to the last chips, so that the extra work of one does not meet the extra work of the
+other. A class is a run of consecutive chips.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,26 @@ from numpy.typing import NDArray
 from costmodel.workload import Model
 
 Array = NDArray[np.int64]
+ROUNDING = 1e-6  # of units, in floating point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """Units to deal out.
+
+    Attributes
+    ----------
+    total : int
+        How many there are.
+    unit_bytes : (...), optional
+        What a chip holds for each.
+    fill : (...), optional
+        0 gives all chips as many; 1 fills those that hold least, up to one level; between, in between.
+    """
+
+    total: int
+    unit_bytes: Any = 1.0
+    fill: Any = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +103,81 @@ def head_groups(model: Model, n: Array) -> tuple[Array, Array, Array]:
     return heads, kv_heads, count
 
 
-def balanced(model: Model, n: Array, totals: dict[str, int]) -> Shards:
-    """Cut a model over n chips: heads and other dimensions as even as whole units allow.
+@dataclass(frozen=True, kw_only=True)
+class Fills:
+    """How columns of the FFN and vocabulary rows are dealt out: `Dimension.fill` of each, (...)."""
+
+    columns: Any = 0.0
+    rows: Any = 0.0
+
+
+EVEN = Fills()
+
+
+def level(total: int, taken: NDArray[Any], count: Array) -> NDArray[Any]:
+    """Give the level up to which classes of chips are filled, with so many units in all.
+
+    The classes that hold least take part, as many as make the level lowest.
+
+    Parameters
+    ----------
+    taken : (c, ...)
+        What each chip of a class holds already, in units.
+    count : (c, ...) int
+        Chips of each class.
+
+    >>> level(10, np.array([4.0, 1.0, 0.0]), np.array([1, 1, 2])).tolist()
+    3.6666666666666665
+    """
+    order = np.argsort(taken, axis=0)
+    taken, count = np.take_along_axis(taken, order, 0), np.take_along_axis(count, order, 0)
+    held, chips = np.cumsum(count * taken, axis=0), np.cumsum(count, axis=0)
+    levels = np.where(chips > 0, (total + held) / np.maximum(chips, 1), np.inf)
+    return np.asarray(np.min(levels, axis=0))
+
+
+def dealt(dimension: Dimension, held_bytes: NDArray[Any], count: Array) -> NDArray[Any]:
+    """Give the units of each class of chips, not yet whole, (c, ...).
+
+    Parameters
+    ----------
+    held_bytes : (c, ...)
+        What each chip of a class holds already.
+    """
+    taken = held_bytes / dimension.unit_bytes
+    filled = np.maximum(level(dimension.total, taken, count) - taken, 0.0)
+    even = dimension.total / np.sum(count, axis=0)
+    return np.asarray((1.0 - dimension.fill) * even + dimension.fill * filled)
+
+
+def balanced(
+    model: Model,
+    n: Array,
+    dimensions: Mapping[str, Dimension],
+    *,
+    head_bytes: Any = 0.0,
+    kv_head_bytes: Any = 0.0,
+) -> Shards:
+    """Cut a model over n chips: heads as even as whole units allow, then one dimension after the other.
 
     Parameters
     ----------
     n : int of any shape
         Number of chips of each plan.
-    totals : dict
-        Units of each dimension to deal out besides heads.
+    dimensions : dict of Dimension
+        What to deal out besides heads, in this order.
+    head_bytes, kv_head_bytes : (...)
+        What a chip holds for each of its heads, and of its key/value heads.
     """
     heads, kv_heads, count = head_groups(model, n)
     head_ends = np.cumsum(count, axis=0)
-    each = {name: share(total, n) for name, total in totals.items()}
-    spare_from = {name: n - more for name, (_, more) in each.items()}
+    held = heads * head_bytes + kv_heads * kv_head_bytes + np.zeros(heads.shape)
+    whole, spare_from = {}, {}
+    for name, dimension in dimensions.items():
+        units = dealt(dimension, held, count)
+        held = held + units * dimension.unit_bytes
+        whole[name] = np.floor(units + ROUNDING).astype(np.int64)
+        spare_from[name] = n - (dimension.total - np.sum(whole[name] * count, axis=0))
     edges = np.sort(np.concatenate([head_ends, *(first[None] for first in spare_from.values())]), axis=0)
     starts = np.concatenate([np.zeros_like(n)[None], edges[:-1]])
     size = edges - starts
@@ -101,12 +185,16 @@ def balanced(model: Model, n: Array, totals: dict[str, int]) -> Shards:
     used[0] |= not used.any()  # a batch of no plans has one class of no chips
     starts, size = np.minimum(starts, n - 1)[used], size[used]
     segment = np.sum(starts[:, None] >= head_ends[None], axis=1)
+
+    def of_segment(values: Array) -> Array:
+        return np.take_along_axis(values, segment, 0)
+
     return Shards(
         first=starts,
         n_chips=size,
-        heads=np.take_along_axis(heads, segment, 0),
-        kv_heads=np.take_along_axis(kv_heads, segment, 0),
-        units={name: units + (starts >= spare_from[name]) for name, (units, _) in each.items()},
+        heads=of_segment(heads),
+        kv_heads=of_segment(kv_heads),
+        units={name: of_segment(units) + (starts >= spare_from[name]) for name, units in whole.items()},
     )
 
 
@@ -131,15 +219,18 @@ class Share:
     units: dict[str, Extent]
 
 
-def assignment(model: Model, n_chips: int, totals: dict[str, int]) -> list[Share]:
-    """Give every unit of the model to a chip, in agreement with the classes of `balanced`.
+def assignment(model: Model, shards: Shards) -> list[Share]:
+    """Give every unit of the model to a chip, in agreement with the classes of one plan, (c, 1).
 
     >>> from costmodel.workload import load_workload
-    >>> shares = assignment(load_workload("tinyllama-42m").model, 3, {"columns": 10})
-    >>> [(share.heads.count, share.units["columns"].count) for share in shares]
+    >>> model = load_workload("tinyllama-42m").model
+    >>> shards = balanced(model, np.array([3]), {"columns": Dimension(total=10)})
+    >>> [(share.heads.count, share.units["columns"].count) for share in assignment(model, shards)]
     [(3, 3), (3, 3), (2, 4)]
     """
     group = model.heads // model.kv_heads
+    count = shards.n_chips[:, 0]
+    n_chips = int(np.sum(count))
     if n_chips <= model.kv_heads:
         held = [kv.times(group) for kv in _even_parts(Extent(first=0, count=model.kv_heads), n_chips)]
     else:
@@ -147,12 +238,12 @@ def assignment(model: Model, n_chips: int, totals: dict[str, int]) -> list[Share
         for kv, chips in enumerate(_even_parts(Extent(first=0, count=n_chips), model.kv_heads)):
             held += _even_parts(Extent(first=kv * group, count=group), chips.count)
         held.sort(key=lambda heads: heads.count, reverse=True)
-    dealt = {name: _even_ranges(total, n_chips) for name, total in totals.items()}
+    units = {name: _runs(np.repeat(each[:, 0], count)) for name, each in shards.units.items()}
     return [
         Share(
             heads=heads,
             kv_heads=_kv_heads(heads, group),
-            units={name: extents[chip] for name, extents in dealt.items()},
+            units={name: extents[chip] for name, extents in units.items()},
         )
         for chip, heads in enumerate(held)
     ]
@@ -170,7 +261,7 @@ def _even_parts(units: Extent, n: int) -> list[Extent]:
     return [Extent(first=units.first + each * i + min(i, extra), count=each + (i < extra)) for i in range(n)]
 
 
-def _even_ranges(total: int, n: int) -> list[Extent]:
-    """Cut `total` units in n runs, longer ones last."""
-    each, extra = divmod(total, n)
-    return [Extent(first=each * i + max(0, i - (n - extra)), count=each + (i >= n - extra)) for i in range(n)]
+def _runs(counts: Array) -> list[Extent]:
+    """Give runs of so many units, one after the other."""
+    ends = np.cumsum(counts).tolist()
+    return [Extent(first=end - count, count=count) for end, count in zip(ends, counts.tolist(), strict=True)]

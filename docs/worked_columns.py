@@ -26,7 +26,8 @@ from worked_numbers import (
 from costmodel import Accounting, Plans, Platform, Workload, load_workload, shards
 from costmodel.accuracy import weights_of
 from costmodel.collectives import gather
-from costmodel.evaluate import Costing, costing
+from costmodel.costing import Costing
+from costmodel.dealing import costing
 from costmodel.media import RoundDesign
 from costmodel.plan import plan_of
 from costmodel.program import HALVES
@@ -54,7 +55,7 @@ def columns(
 def points(n_chips: int, prune: float = 0.0) -> dict[str, column_wise.GatherPoint]:
     """Give the four gathers of a block of a column-wise plan."""
     model = CATS.model
-    shares = shards.balanced(model, np.array([n_chips]), column_wise.totals(model))
+    shares = shards.balanced(model, np.array([n_chips]), column_wise.dimensions(model))
     return column_wise.gather_points(model, shares, columns(n_chips, prune).plans)
 
 

@@ -29,7 +29,9 @@ from costmodel import effective_rates as effective_rates  # for the templates, l
 from costmodel import operator_laws as operator_laws
 from costmodel import transformer as transformer
 from costmodel.collectives.trees import Hierarchy, hierarchy
-from costmodel.evaluate import Costing, costing
+from costmodel.costing import Costing
+from costmodel.dealing import STEPS as STEPS
+from costmodel.dealing import costing
 from costmodel.media import medium_of
 from costmodel.memory import Regime
 from costmodel.operators import Kind, Operator
@@ -278,31 +280,37 @@ class ChipClass(NamedTuple):
     vocabulary_rows: int
 
 
-def classes(n_chips: int, workload: Workload = TINY) -> list[ChipClass]:
+def classes(n_chips: int, workload: Workload = TINY, **decisions: int) -> list[ChipClass]:
     """List the classes of chips of a plan."""
-    model = workload.model
-    shares = shards.balanced(model, np.array([n_chips]), head_wise.totals(model))
+    found = costed(n_chips, MODEL, workload, **decisions)
+    shares = head_wise.dealt_out(workload, found.plans, found.fills)
     held = (shares.n_chips, shares.heads, *shares.units.values())
     columns = [entry[:, 0].tolist() for entry in held]
     return [ChipClass(*row) for row in zip(*columns, strict=True) if row[0]]
 
 
-def class_list(n_chips: int) -> str:
+def class_list(n_chips: int, **decisions: int) -> str:
     """Show the classes of chips of a plan."""
     return "; ".join(
         f"{c.n_chips} x (h = {c.heads}, c = {c.ffn_columns}, v = {c.vocabulary_rows})"
-        for c in classes(n_chips)
+        for c in classes(n_chips, **decisions)
     )
+
+
+def chips_of(n_chips: int, workload: Workload) -> list[shards.Share]:
+    """List what each chip has."""
+    model = workload.model
+    return shards.assignment(model, shards.balanced(model, np.array([n_chips]), {}))
 
 
 def heads_of_chips(n_chips: int, workload: Workload) -> str:
     """List the query heads of chip after chip."""
-    return ", ".join(str(chip.heads.count) for chip in shards.assignment(workload.model, n_chips, {}))
+    return ", ".join(str(chip.heads.count) for chip in chips_of(n_chips, workload))
 
 
 def kv_heads_held(n_chips: int, workload: Workload) -> int:
     """Count the key/value heads on all chips, replicated ones as often as they are held."""
-    return sum(chip.kv_heads.count for chip in shards.assignment(workload.model, n_chips, {}))
+    return sum(chip.kv_heads.count for chip in chips_of(n_chips, workload))
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:

@@ -13,9 +13,10 @@ from costmodel import shards
 from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage
 from costmodel.calibration import UNITS
+from costmodel.costing import code_bytes
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.errors import DseError, ParameterError, cut, nearest
-from costmodel.evaluate import Inspection, code_bytes, inspect
+from costmodel.evaluate import Inspection, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.hardware import Platform, platform_of
 from costmodel.loads import loaded_blocks

@@ -20,6 +20,7 @@ from costmodel.errors import DseError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
 from costmodel.precision import narrower
+from costmodel.shards import EVEN
 from costmodel.strategies import canonical, first_with, strategy_named
 from costmodel.workload import Workload
 from dse.digits import share_of
@@ -112,7 +113,7 @@ def missing_shares(
     """Give, for each gather point, the share of the weights behind it that no chip stores, (k,)."""
     shares = {point: np.zeros(len(plans)) for point in POINTS}
     for where, some in canonical(workload, platform, Plans.of(plans)).by_strategy():
-        program = strategy_named(some.names[0]).program(workload, platform, some)
+        program = strategy_named(some.names[0]).program(workload, platform, some, EVEN)
         for part in program.parts:
             for point, share in part.missing.items():
                 shares[point][where] = np.maximum(share, 0.0)
@@ -292,7 +293,7 @@ def _rows(
                     f"{place}: {name} {plans[name][0]}: calibrations are of the model's own {own} bit",
                     "leave trainings of narrower ones out",
                 )
-        program = strategy_named(plan.strategy).program(workload, platform, plans)
+        program = strategy_named(plan.strategy).program(workload, platform, plans, EVEN)
         if np.any(program.message_bits < WHOLE):
             raise UsageError(
                 f"{place}: partial_sum_bits {WHOLE}: calibrations are of wider sums, which lose nothing",

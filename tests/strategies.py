@@ -7,7 +7,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from costmodel import Accounting, Costs, Plan, Plans, Platform, Workload, load_platform, load_workload
 from costmodel.accounting import PREFETCHES, SCOPES
-from costmodel.evaluate import Costing, costing
+from costmodel.costing import Costing
+from costmodel.dealing import costing
 from costmodel.media import Switched
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.strategies import canonical

@@ -24,7 +24,7 @@ from costmodel.plan import DECISIONS as EVERY_DECISION
 from costmodel.plan import Plan, Plans
 from costmodel.precision import at_most, element_bytes, narrower, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
-from costmodel.shards import Extent, Shards, Share, assignment, balanced
+from costmodel.shards import Dimension, Extent, Fills, Shards, Share, assignment, balanced
 from costmodel.strategies.strategy import Strategy, pinning, pinning_words
 from costmodel.workload import Model, Workload
 
@@ -79,12 +79,12 @@ class GatherPoint:
         return 1 - stored / (shards.total(self.owned) * shards.total(self.made))
 
 
-def totals(model: Model) -> dict[str, int]:
+def dimensions(model: Model) -> dict[str, Dimension]:
     """Dimensions dealt out besides heads."""
     return {
-        "embedding_columns": model.embedding,
-        "ffn_columns": model.ffn,
-        "vocabulary_rows": model.vocabulary,
+        "embedding_columns": Dimension(total=model.embedding),
+        "ffn_columns": Dimension(total=model.ffn),
+        "vocabulary_rows": Dimension(total=model.vocabulary),
     }
 
 
@@ -242,10 +242,10 @@ def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards)
     return embedding, head
 
 
-def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
+def program(workload: Workload, platform: Platform, plans: Plans, _fills: Fills) -> Program:
     """Write what the chips do."""
     m = workload.model
-    shards = balanced(m, plans["n_chips"], totals(m))
+    shards = balanced(m, plans["n_chips"], dimensions(m))
     points = gather_points(m, shards, plans)
     embedding, head = around(workload, platform, plans, shards)
     halves = (part(workload, platform, plans, shards, points) for part in (attention, mlp))
@@ -285,7 +285,7 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     values = {name: np.zeros(len(plans)) for name in PRUNING}
     for chips in np.unique(n[n > 1]).tolist():
         here = n == chips
-        shards = balanced(m, np.array([chips]), totals(m))
+        shards = balanced(m, np.array([chips]), dimensions(m))
         own, hidden = shards.units["embedding_columns"], shards.units["ffn_columns"]
         owned = {"qkv": own, "o": shards.heads * m.head_size, "ffn_in": own, "ffn_out": hidden}
         for name, columns in owned.items():
@@ -305,10 +305,10 @@ def _inputs(model: Model, share: Share) -> dict[str, Extent]:
     return {"qkv": own, "o": share.heads.times(model.head_size), "ffn_in": own, "ffn_out": hidden}
 
 
-def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSlices, ...]:
+def slices(workload: Workload, _platform: Platform, plan: Plan, _fills: Fills) -> tuple[ChipSlices, ...]:
     """Say what each chip has of every matrix, and how many of its columns it sends."""
     m = workload.model
-    shares = assignment(m, plan.n_chips, totals(m))
+    shares = assignment(m, balanced(m, np.array([plan.n_chips]), dimensions(m)))
     weight_bytes = float(element_bytes(plan.weight_bits, m.weight_bits))
     inputs = [_inputs(m, share) for share in shares]
     sent = {

@@ -8,6 +8,7 @@ the residual and normalises; the result is broadcast down.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from costmodel.plan import DECISIONS as EVERY_DECISION
 from costmodel.plan import Plan, Plans
 from costmodel.precision import BYTE, at_most, element_bytes, narrower, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
-from costmodel.shards import Extent, Shards, assignment, balanced
+from costmodel.shards import EVEN, Dimension, Extent, Fills, Shards, assignment, balanced, head_groups
 from costmodel.strategies.strategy import Strategy, pinning, pinning_words
 from costmodel.workload import Model, Workload
 
@@ -165,15 +166,42 @@ def activation_peaks(
     }
 
 
-def totals(model: Model) -> dict[str, int]:
-    """Dimensions dealt out besides heads."""
-    return {"ffn_columns": model.ffn, "vocabulary_rows": model.vocabulary}
+def dimensions(model: Model, weight_bytes: Any = 1.0, fills: Fills = EVEN) -> dict[str, Dimension]:
+    """Dimensions dealt out besides heads, and what a chip holds for each unit, in all blocks or tables."""
+    tables = transformer.table_bytes(model, weight_bytes, 1)
+    return {
+        "ffn_columns": Dimension(
+            total=model.ffn,
+            unit_bytes=model.layers * model.ffn_matrices * model.embedding * weight_bytes,
+            fill=fills.columns,
+        ),
+        "vocabulary_rows": Dimension(
+            total=model.vocabulary,
+            unit_bytes=sum(size for table in tables for size in table.values()),
+            fill=fills.rows,
+        ),
+    }
 
 
-def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
+def dealt_out(workload: Workload, plans: Plans, fills: Fills) -> Shards:
+    """Deal out heads, then columns of the FFN, then vocabulary rows, by what chips hold already."""
+    m = workload.model
+    weight_bytes = element_bytes(plans["weight_bits"], m.weight_bits)
+    head_bytes = m.layers * 2 * m.embedding * m.head_size * weight_bytes  # q and o, or k and v
+    cache_bytes = m.layers * 2 * m.head_size * m.activation_bytes * workload.cached_tokens
+    return balanced(
+        m,
+        plans["n_chips"],
+        dimensions(m, weight_bytes, fills),
+        head_bytes=head_bytes,
+        kv_head_bytes=head_bytes + cache_bytes,
+    )
+
+
+def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) -> Program:
     """Write what the chips do."""
     m = workload.model
-    shards = balanced(m, plans["n_chips"], totals(m))
+    shards = dealt_out(workload, plans, fills)
     steps = {
         name: half(workload, platform, plans, name, work)
         for name, work in (
@@ -218,25 +246,29 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
 
     A group larger than the number of chips is that number (a flat reduction), and so is any on a
     channel that all share; with one chip nothing travels, and group size and width have their least
-    values.
+    values. Where all chips have as many heads, each has the same room for the rest.
     """
     plans = plans.neutralised(DECISIONS)
     n = plans["n_chips"]
+    heads, _, count = head_groups(workload.model, n)
+    most = np.max(heads * (count > 0), axis=0)
+    equal = np.sum(heads * count, axis=0) == most * n
     group = n if platform.link.shared else np.minimum(plans["group_size"], n)
     return plans.changed(
         group_size=np.maximum(2, group),
         partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
+        shares=plans["shares"] * ~equal,
         pinning=pinning(platform, plans),
         weight_bits=at_most("weight_bits", plans, workload.model.weight_bits, platform),
     )
 
 
-def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSlices, ...]:
+def slices(workload: Workload, _platform: Platform, plan: Plan, fills: Fills) -> tuple[ChipSlices, ...]:
     """Say what each chip has of every matrix."""
     m = workload.model
     weight_bytes = float(element_bytes(plan.weight_bits, m.weight_bits))
     found = []
-    for share in assignment(m, plan.n_chips, totals(m)):
+    for share in assignment(m, dealt_out(workload, Plans.of([plan]), fills)):
         whole = Extent(first=0, count=m.embedding)
         width, kv_width = share.heads.times(m.head_size), share.kv_heads.times(m.head_size)
         columns, rows = share.units["ffn_columns"], share.units["vocabulary_rows"]
@@ -265,7 +297,8 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
 
 def words(plan: Plan) -> str:
     """Say how partial sums are reduced, and which widths are packed."""
-    rest = (*pinning_words(plan), *widths_words(weights=plan.weight_bits))
+    shares = ("shares by room",) if plan.shares else ()
+    rest = (*shares, *pinning_words(plan), *widths_words(weights=plan.weight_bits))
     if plan.n_chips == 1:
         return ", ".join(("alone", *rest))
     flat = plan.group_size == plan.n_chips > 2
@@ -275,7 +308,7 @@ def words(plan: Plan) -> str:
     return ", ".join((tree, *sums, *rest))
 
 
-DECISIONS = ("n_chips", "group_size", "partial_sum_bits", "pinning", "weight_bits")
+DECISIONS = ("n_chips", "group_size", "partial_sum_bits", "shares", "pinning", "weight_bits")
 HEAD_WISE = Strategy(
     name="head_wise",
     description="heads, and hidden columns of the FFN, on different chips; partial sums are reduced",

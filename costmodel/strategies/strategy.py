@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, Ints, Plan, Plans
 from costmodel.program import ChipSlices, Program
+from costmodel.shards import Fills
 from costmodel.workload import Workload
 
 
@@ -37,9 +38,11 @@ class Strategy:
         Plans to the one form of all plans that cost the same, (n,) to (n,). It may give another
         strategy's name to plans that are that one's (a single chip has one owner).
     program : callable
-        Canonical plans to what each chip computes, holds and exchanges.
+        Canonical plans, and how shares by room are dealt out, to what each chip computes, holds and
+        exchanges.
     slices : callable
-        One canonical plan to what each chip has of every matrix, in agreement with `program`.
+        One canonical plan, and how its shares are dealt out, to what each chip has of every matrix, in
+        agreement with `program`.
     words : callable
         One canonical plan in a few words.
     scales : dict
@@ -55,8 +58,8 @@ class Strategy:
     description: str
     decisions: tuple[str, ...]
     canonical: Callable[[Workload, Platform, Plans], Plans]
-    program: Callable[[Workload, Platform, Plans], Program]
-    slices: Callable[[Workload, Platform, Plan], tuple[ChipSlices, ...]]
+    program: Callable[[Workload, Platform, Plans, Fills], Program]
+    slices: Callable[[Workload, Platform, Plan, Fills], tuple[ChipSlices, ...]]
     words: Callable[[Plan], str]
     scales: Mapping[str, str]
 

@@ -15,7 +15,7 @@ from costmodel.hardware import Platform
 from costmodel.operators import Kind, Operator
 from costmodel.plan import Plan, Plans
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, Program, Step
-from costmodel.shards import Extent, Shards, assignment, balanced
+from costmodel.shards import Dimension, Extent, Fills, Shards, assignment, balanced
 from costmodel.strategies.strategy import Strategy
 from costmodel.workload import Model, Workload
 
@@ -23,9 +23,12 @@ DECISIONS = ("n_chips", "group_size")
 HELD_SUM_BYTES = 4.0  # an element of a partial sum before it is narrowed
 
 
-def totals(model: Model) -> dict[str, int]:
-    """Dimensions dealt out; heads are not, as every chip has all of them."""
-    return {"ffn_columns": model.ffn, "vocabulary_rows": model.vocabulary}
+def dimensions(model: Model) -> dict[str, Dimension]:
+    """Dimensions dealt out, evenly; heads are not, as every chip has all of them."""
+    return {
+        "ffn_columns": Dimension(total=model.ffn),
+        "vocabulary_rows": Dimension(total=model.vocabulary),
+    }
 
 
 def canonical(_workload: Workload, platform: Platform, plans: Plans) -> Plans:
@@ -119,15 +122,15 @@ def around(workload: Workload, plans: Plans, shards: Shards) -> tuple[Part, Part
     return embedding, head
 
 
-def program(workload: Workload, platform: Platform, plans: Plans) -> Program:
+def program(workload: Workload, platform: Platform, plans: Plans, _fills: Fills) -> Program:
     """Write what the chips do."""
-    shards = balanced(workload.model, plans["n_chips"], totals(workload.model))
+    shards = balanced(workload.model, plans["n_chips"], dimensions(workload.model))
     embedding, head = around(workload, plans, shards)
     halves = attention(workload, platform), mlp(workload, platform, plans, shards)
     return Program(first=shards.first, chips=shards.n_chips, parts=(embedding, *halves, head))
 
 
-def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSlices, ...]:
+def slices(workload: Workload, _platform: Platform, plan: Plan, _fills: Fills) -> tuple[ChipSlices, ...]:
     """Say what each chip has of every matrix: all of attention, its own columns of the FFN."""
     m = workload.model
     whole, heads, kv_heads = (Extent(first=0, count=count) for count in (m.embedding, m.heads, m.kv_heads))
@@ -138,8 +141,9 @@ def slices(workload: Workload, _platform: Platform, plan: Plan) -> tuple[ChipSli
         MatrixSlice.of("v", weight_bytes=m.weight_bytes, rows=whole, columns=kv_width),
         MatrixSlice.of("o", weight_bytes=m.weight_bytes, rows=width, columns=whole),
     )
+    shards = balanced(m, np.array([plan.n_chips]), dimensions(m))
     found = []
-    for share in assignment(m, plan.n_chips, totals(m)):
+    for share in assignment(m, shards):
         hidden = share.units["ffn_columns"]
         own = (
             *(

@@ -119,7 +119,14 @@ def test_evaluate_prints_json_of_the_plan(dse: Command, run: Path) -> None:
     plan = json.loads(said(dse("evaluate", *(x for s in settings for x in ("--set", s)), "--json")))
     assert plan["decisions"] == {
         "strategy": "head_wise",
-        "values": {"n_chips": 8, "group_size": 4, "partial_sum_bits": 16, "pinning": 0, "weight_bits": 8},
+        "values": {
+            "n_chips": 8,
+            "group_size": 4,
+            "partial_sum_bits": 16,
+            "shares": 0,
+            "pinning": 0,
+            "weight_bits": 8,
+        },
     }
     assert len(plan["chips"]) == 8
     costs = plan["costs"]

@@ -12,6 +12,7 @@ from costmodel.media import Mixer
 from costmodel.operators import HEAD_PRODUCTS, Kind, Operator
 from costmodel.plan import MAX_CHIPS
 from costmodel.program import HALVES, Part
+from costmodel.shards import EVEN
 from costmodel.strategies import canonical_plan, column_wise
 from tests.columns import (
     BLOCK,
@@ -72,9 +73,9 @@ def test_redundant_norms_take_time_in_every_kernel_set(kernels: str, workload: W
 def test_without_pruning_macs_and_weights_of_all_chips_sum_to_the_model(workload: Workload, n: int) -> None:
     m, s, context = workload.model, workload.rows, workload.context
     shapes = Plans.of([plan(min(n, m.heads))])
-    found = column_wise.program(workload, RADIO, shapes)  # one chip too
+    found = column_wise.program(workload, RADIO, shapes, EVEN)  # one chip too
     kv_copies = sum(
-        chip.owns["kv_heads"].count for chip in column_wise.slices(workload, RADIO, shapes.row(0))
+        chip.owns["kv_heads"].count for chip in column_wise.slices(workload, RADIO, shapes.row(0), EVEN)
     )
     assert kv_copies >= m.kv_heads
     if max(n, 1) <= m.kv_heads:
@@ -110,7 +111,7 @@ def test_a_chip_multiplies_its_own_columns_and_all_that_others_send(workload: Wo
         return
     one = canonical_plan(workload, RADIO, asked)
     sent = sent_columns(workload, found)
-    for number, chip in enumerate(column_wise.slices(workload, RADIO, one)):
+    for number, chip in enumerate(column_wise.slices(workload, RADIO, one, EVEN)):
         assert chip.kept_columns == {name: counts[number] for name, counts in sent.items()}
     depth_of = {
         "q": "qkv",
@@ -126,7 +127,7 @@ def test_a_chip_multiplies_its_own_columns_and_all_that_others_send(workload: Wo
         "ffn_in": "embedding_columns",
         "ffn_out": "ffn_columns",
     }
-    slices = column_wise.slices(workload, RADIO, one)
+    slices = column_wise.slices(workload, RADIO, one, EVEN)
     for half in HALVES:
         for operator in work_of(found.part(half)):
             if operator.kind is not Kind.MATMUL:
@@ -164,7 +165,7 @@ def test_pruning_more_never_stores_multiplies_or_sends_more(
     data: st.DataObject, workload: Workload, n: int
 ) -> None:
     n = min(n, workload.model.heads)
-    both = [column_wise.program(workload, RADIO, Plans.of([one])) for one in pruned_more(data, n)]
+    both = [column_wise.program(workload, RADIO, Plans.of([one]), EVEN) for one in pruned_more(data, n)]
     for half in HALVES:
         less, more = (found.part(half) for found in both)
         assert (each(less.activation_peak_bytes, both[0]) >= each(more.activation_peak_bytes, both[1])).all()

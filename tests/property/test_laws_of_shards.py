@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import Plan, Plans, Platform, Workload, evaluate
+from costmodel.costing import Costing
 from costmodel.counted import held_bytes
-from costmodel.evaluate import Costing
 from costmodel.memory import Regime
 from costmodel.operators import Kind
 from costmodel.plan import MAX_CHIPS
 from costmodel.program import HALVES, Program
-from costmodel.shards import Extent, Shards, assignment, balanced
+from costmodel.shards import Extent, Fills, Shards, assignment, balanced
 from costmodel.strategies import canonical, head_wise
 from costmodel.workload import Model
 from tests.strategies import KERNEL_SETS, changed, costed, plans, platforms, workloads
@@ -45,7 +45,7 @@ def chips(shards: Shards, row: int, column: str) -> list[int]:
 
 def cut(model: Model) -> Shards:
     """Cut a model over every number of chips."""
-    return balanced(model, EVERY_N, head_wise.totals(model))
+    return balanced(model, EVERY_N, head_wise.dimensions(model))
 
 
 def units(extent: Extent) -> range:
@@ -94,7 +94,7 @@ def test_the_unit_by_unit_assignment_agrees_with_the_classes(workload: Workload)
     model = workload.model
     shards = cut(model)
     for row, n in enumerate(EVERY_N.tolist()):
-        shares = assignment(model, n, head_wise.totals(model))
+        shares = assignment(model, balanced(model, np.array([n]), head_wise.dimensions(model)))
         assert sorted(h for share in shares for h in units(share.heads)) == list(range(model.heads))
         for share in shares:
             kv_heads = {h // (model.heads // model.kv_heads) for h in units(share.heads)}
@@ -105,6 +105,53 @@ def test_the_unit_by_unit_assignment_agrees_with_the_classes(workload: Workload)
             extents = [share.units[column] for share in shares]
             assert [extent.count for extent in extents] == chips(shards, row, column)
             assert [unit for extent in extents for unit in units(extent)] == list(range(total))
+
+
+def held_bytes_of(workload: Workload, shards: Shards) -> np.ndarray:
+    """Bytes that a chip of each class holds at the end."""
+    m = workload.model
+    token = 2 * m.head_size * m.activation_bytes * workload.cached_tokens
+    matrices = 2 * m.head_size * (shards.heads + shards.kv_heads)
+    matrices = matrices + m.ffn_matrices * shards.units["ffn_columns"]
+    rows = shards.units["vocabulary_rows"] * (1 if m.tied_embedding else 2)
+    weights = (m.layers * matrices + rows) * m.embedding * m.weight_bytes
+    return weights + m.layers * token * shards.kv_heads
+
+
+@given(workload=workloads(), columns=st.floats(0, 1), rows=st.floats(0, 1))
+def test_units_dealt_by_room_are_all_given_away_and_agree_chip_by_chip(
+    workload: Workload, columns: float, rows: float
+) -> None:
+    m = workload.model
+    every = Plans.of(Plan(strategy="head_wise", n_chips=n, shares=1) for n in EVERY_N.tolist())
+    fills = Fills(columns=np.full(len(every), columns), rows=np.full(len(every), rows))
+    shards = head_wise.dealt_out(workload, every, fills)
+    for name, total in (("ffn_columns", m.ffn), ("vocabulary_rows", m.vocabulary)):
+        assert (shards.units[name] >= 0).all()
+        assert (shards.total(shards.units[name]) == total).all()
+    for row in (0, 1, 4, 12, 40, 63):
+        one = head_wise.dealt_out(workload, every.take([row]), Fills(columns=columns, rows=rows))
+        shares = assignment(m, one)
+        for name in ("heads", "kv_heads", "ffn_columns", "vocabulary_rows"):
+            extents = [{"heads": s.heads, "kv_heads": s.kv_heads, **s.units}[name] for s in shares]
+            assert [extent.count for extent in extents] == chips(shards, row, name)
+            if name in shards.units:
+                starts = np.cumsum([0, *(extent.count for extent in extents)]).tolist()
+                assert [extent.first for extent in extents] == starts[:-1]
+
+
+@given(workload=workloads())
+def test_a_full_fill_levels_what_chips_hold(workload: Workload) -> None:
+    m = workload.model
+    every = Plans.of(Plan(strategy="head_wise", n_chips=n, shares=1) for n in EVERY_N.tolist())
+    shards = head_wise.dealt_out(workload, every, Fills(columns=1.0, rows=1.0))
+    held = held_bytes_of(workload, shards)
+    units = (m.layers * m.ffn_matrices + (1 if m.tied_embedding else 2)) * m.embedding * m.weight_bytes
+    # Nobody who was given anything holds more than another, but for rounding down or up, of each dimension.
+    given = (shards.units["ffn_columns"] > 1) | (shards.units["vocabulary_rows"] > 1)
+    fullest = np.max(np.where(given & (shards.n_chips > 0), held, -np.inf), axis=0)
+    emptiest = np.min(np.where(shards.n_chips > 0, held, np.inf), axis=0)
+    assert (fullest <= emptiest + 2 * units + 1e-3).all()
 
 
 def repeated_weights(model: Model) -> np.ndarray:

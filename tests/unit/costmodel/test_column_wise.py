@@ -11,6 +11,7 @@ from costmodel.counted import held_bytes
 from costmodel.evaluate import Inspection, inspect
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.program import HALVES
+from costmodel.shards import EVEN
 from costmodel.strategies import canonical, canonical_plan, column_wise
 from costmodel.strategies.column_wise import kept
 from tests.columns import (
@@ -187,7 +188,7 @@ def test_weights_missing_are_those_that_no_chip_stores(workload: Workload, batch
     one, m = canonical_plan(workload, RADIO, batch.row(0)), workload.model
     assume(one.n_chips > 1)
     found = program(workload, one)
-    chips = column_wise.slices(workload, RADIO, one)
+    chips = column_wise.slices(workload, RADIO, one, EVEN)
     made = m.heads + 2 * sum(chip.owns["kv_heads"].count for chip in chips)
     behind = {
         "qkv": (("q", "k", "v"), m.embedding * m.head_size * made),
@@ -262,7 +263,9 @@ def test_canonical_plans_send_as_many_columns_as_those_asked_for(workload: Workl
     found = canonical_plan(workload, RADIO, asked)
     assume(found.n_chips > 1)
     same_chips = Plans.of([replace(asked, n_chips=found.n_chips)])
-    before, after = (column_wise.program(workload, RADIO, plans) for plans in (same_chips, Plans.of([found])))
+    before, after = (
+        column_wise.program(workload, RADIO, plans, EVEN) for plans in (same_chips, Plans.of([found]))
+    )
     assert sent_columns(workload, after) == sent_columns(workload, before)
 
 

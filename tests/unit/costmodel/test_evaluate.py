@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from costmodel import Accounting, Plan, Plans, Platform, evaluate, load_workload
+from costmodel.dealing import AT_ONCE
 from costmodel.errors import UsageError
-from costmodel.evaluate import AT_ONCE
 from costmodel.memory import Regime
 from costmodel.parameters import built_in_names
 from search_spaces import load_space

@@ -7,6 +7,7 @@ from costmodel import Accounting, Plan, Plans, Platform, Workload, load_workload
 from costmodel.operators import HEAD_PRODUCTS, Kind
 from costmodel.program import AROUND, HALVES, Exchange, Program, Step
 from costmodel.roles import Role
+from costmodel.shards import EVEN
 from costmodel.strategies import head_wise
 from tests.strategies import KERNEL_SETS, costed
 
@@ -14,7 +15,7 @@ EIGHT = Plans.of([Plan(strategy="head_wise", n_chips=8, partial_sum_bits=16)])
 
 
 def program(workload: Workload, plans: Plans = EIGHT) -> Program:
-    return head_wise.program(workload, KERNEL_SETS["date2025"], plans)
+    return head_wise.program(workload, KERNEL_SETS["date2025"], plans, EVEN)
 
 
 def block(workload: Workload, plans: Plans = EIGHT) -> list[tuple[Step, Exchange]]:

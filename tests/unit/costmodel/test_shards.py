@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from costmodel import load_workload
-from costmodel.shards import Shards, assignment, balanced, share
-from costmodel.strategies.head_wise import totals
+from costmodel.shards import Dimension, Shards, Share, assignment, balanced, level, share
+from costmodel.strategies.head_wise import dimensions
 from costmodel.workload import Model
 
 
 def chips(model: Model, n: int) -> list[tuple[int, ...]]:
-    return rows_of(balanced(model, np.array([n]), totals(model)), 0)
+    return rows_of(balanced(model, np.array([n]), dimensions(model)), 0)
 
 
 def rows_of(shards: Shards, row: int) -> list[tuple[int, ...]]:
@@ -20,6 +22,11 @@ def rows_of(shards: Shards, row: int) -> list[tuple[int, ...]]:
 
 def sized(**sizes: int) -> Model:
     return load_workload("stories260k").model.model_copy(update=sizes)
+
+
+def assigned(model: Model, n: int, **totals: int) -> list[Share]:
+    dealt = {name: Dimension(total=total) for name, total in totals.items()}
+    return assignment(model, balanced(model, np.array([n]), dealt))
 
 
 def test_share_is_division_with_remainder() -> None:
@@ -46,10 +53,42 @@ def test_known_cuts(sizes: tuple[int, ...], n: int, held: list[tuple[int, ...]])
     assert chips(sized(heads=heads, kv_heads=kv_heads, ffn=ffn, vocabulary=vocabulary), n) == held
 
 
+@given(
+    classes=st.lists(st.tuples(st.floats(0, 100), st.integers(0, 5)), min_size=1, max_size=4),
+    total=st.integers(0, 1000),
+)
+def test_the_level_is_where_all_units_have_a_place(classes: list[tuple[float, int]], total: int) -> None:
+    taken, count = (np.array(one) for one in zip(*classes, strict=True))
+    assume(count.sum() > 0)
+    low, high = 0.0, 100.0 + total  # by bisection
+    for _ in range(100):
+        middle = (low + high) / 2
+        filled = np.sum(count * np.maximum(middle - taken, 0.0))
+        low, high = (middle, high) if filled < total else (low, middle)
+    found = float(level(total, taken, count))
+    assert np.sum(count * np.maximum(found - taken, 0.0)) == pytest.approx(total, abs=1e-9)
+    assert total == 0 or found == pytest.approx(high)
+
+
+def test_a_chip_without_heads_takes_what_the_others_have_no_room_for() -> None:
+    # 2 chips hold a head of 30 bytes each, the third none; units are of 10 bytes.
+    model = sized(heads=2, kv_heads=2)
+
+    def dealt(fill: float, total: int) -> list[int]:
+        units = {"columns": Dimension(total=total, unit_bytes=10.0, fill=fill)}
+        shards = balanced(model, np.array([3]), units, head_bytes=20.0, kv_head_bytes=10.0)
+        return [share.units["columns"].count for share in assignment(model, shards)]
+
+    assert dealt(0.0, 9) == [3, 3, 3]
+    assert dealt(1.0, 9) == [2, 2, 5]
+    assert (dealt(0.0, 8), dealt(0.5, 8)) == ([2, 3, 3], [2, 2, 4])
+    assert dealt(1.0, 2) == [0, 0, 2]
+
+
 def test_a_cut_does_not_depend_on_the_batch_it_is_in() -> None:
     model = sized(heads=12, kv_heads=3, ffn=50, vocabulary=77)
     n = np.arange(1, 65)
-    shards = balanced(model, n, totals(model))
+    shards = balanced(model, n, dimensions(model))
     for row, size in enumerate(n.tolist()):
         assert rows_of(shards, row) == chips(model, size)
 
@@ -57,14 +96,14 @@ def test_a_cut_does_not_depend_on_the_batch_it_is_in() -> None:
 def test_plans_may_lie_along_axes_of_their_own() -> None:
     model = sized(heads=12, kv_heads=3, ffn=50, vocabulary=77)
     n = np.arange(1, 65)
-    flat, square = (balanced(model, shape, totals(model)) for shape in (n, n.reshape(8, 1, 8)))
+    flat, square = (balanced(model, shape, dimensions(model)) for shape in (n, n.reshape(8, 1, 8)))
     assert square.n_chips.shape[1:] == (8, 1, 8)
     assert square.heads.reshape(len(square.heads), -1).tolist() == flat.heads.tolist()
 
 
 def test_a_class_begins_where_the_one_before_it_ends() -> None:
     model = sized(heads=12, kv_heads=3, ffn=50, vocabulary=77)
-    shards = balanced(model, np.arange(1, 65), totals(model))
+    shards = balanced(model, np.arange(1, 65), dimensions(model))
     ends = np.cumsum(shards.n_chips, axis=0)
     there = shards.n_chips > 0
     assert (shards.first == ends - shards.n_chips)[there].all()
@@ -77,13 +116,13 @@ def test_kv_heads_are_repeated_only_on_chips_that_share_a_group() -> None:
 
 
 def test_heads_that_share_a_kv_head_stay_together() -> None:
-    shares = assignment(sized(heads=8, kv_heads=4), 3, {})
+    shares = assigned(sized(heads=8, kv_heads=4), 3)
     assert [(s.heads.first, s.heads.count) for s in shares] == [(0, 4), (4, 2), (6, 2)]
     assert [(s.kv_heads.first, s.kv_heads.count) for s in shares] == [(0, 2), (2, 1), (3, 1)]
 
 
 def test_ranges_of_columns_follow_each_other() -> None:
-    shares = assignment(sized(), 3, {"columns": 7, "rows": 2})
+    shares = assigned(sized(), 3, columns=7, rows=2)
     found = {
         name: [(s.units[name].first, s.units[name].count) for s in shares] for name in ("columns", "rows")
     }

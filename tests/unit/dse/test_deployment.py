@@ -11,7 +11,7 @@ from costmodel.parameters import built_in_names
 from costmodel.plan import MAX_CHIPS
 from costmodel.shards import balanced
 from costmodel.strategies import canonical_plan
-from costmodel.strategies.head_wise import totals
+from costmodel.strategies.head_wise import dimensions
 from dse.deployment import deployment, predicted, regime_name
 from dse.document import Deployment, Extent
 from dse.plan_report import violation_words
@@ -68,7 +68,7 @@ def test_heads_columns_and_rows_are_given_out_exactly_once(model: str) -> None:
 @EVERY_MODEL
 def test_counts_agree_with_the_classes_of_the_cost_model(model: str) -> None:
     m = WORKLOADS[model].model
-    shards = balanced(m, np.array(COUNTS), totals(m))
+    shards = balanced(m, np.array(COUNTS), dimensions(m))
     by_class = {"heads": shards.heads, "kv_heads": shards.kv_heads, **shards.units}
     for row, n in enumerate(COUNTS):
         classes = zip(*(entry[:, row].tolist() for entry in by_class.values()), strict=True)
@@ -205,6 +205,7 @@ def test_plan_is_written_in_its_canonical_form(tinyllama: Workload, siracusa: Pl
         "n_chips": 5,
         "group_size": 5,
         "partial_sum_bits": 16,
+        "shares": 0,
         "pinning": 0,
         "weight_bits": 8,
     }

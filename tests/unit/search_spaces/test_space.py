@@ -107,7 +107,7 @@ def test_strategies_of_a_space_have_their_own_choices(monkeypatch: pytest.Monkey
     )
     assert (space.combinations, space.union("n_chips")) == (6, (1, 2, 3, 4))
     assert space.named == ("n_chips", "group_size", "partial_sum_bits")
-    assert space.decisions == (*space.named, "pinning", "weight_bits")
+    assert space.decisions == (*space.named, "shares", "pinning", "weight_bits")
     candidates = space.on(*ON)
     plans = [(p.strategy, p.n_chips, p.group_size) for p in candidates.all_plans]
     head_wise_plans = [("head_wise", 1, 2), ("head_wise", 3, 2), ("head_wise", 3, 3)]

@@ -1,0 +1,54 @@
+"""How shares by room are dealt out: of some ways between even and level, the one that is fastest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from costmodel.accounting import Accounting
+from costmodel.costing import Costing, costed
+from costmodel.hardware import Platform
+from costmodel.plan import Plans
+from costmodel.shards import EVEN, Fills
+from costmodel.workload import Workload
+
+AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower, and take more memory
+STEPS = 8  # between even shares and a level of what chips hold
+
+
+def ways(workload: Workload, accounting: Accounting) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give the fills that are tried, of columns and of rows, least first."""
+    steps = np.arange(STEPS + 1) / STEPS
+    columns, rows = np.meshgrid(steps, steps if accounting.counts_head(workload) else [0.0], indexing="ij")
+    return columns.ravel(), rows.ravel()
+
+
+def fastest(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Fills:
+    """Choose how the shares of canonical plans of one strategy are dealt out.
+
+    All ways are costed: what fits comes first (or what exceeds a limit least), then the least latency,
+    the least energy, the most even. The ways are the same for all plans and platforms, so that more of
+    a resource never leads to a slower one.
+    """
+    by_room = np.flatnonzero(plans["shares"])
+    if not len(by_room):
+        return EVEN
+    columns, rows = ways(workload, accounting)
+    chosen = np.zeros(len(plans), dtype=np.int64)
+    for where in np.split(by_room, range(AT_ONCE // len(rows), len(by_room), AT_ONCE // len(rows))):
+        tried = plans.take(np.repeat(where, len(rows)))
+        fills = Fills(columns=np.tile(columns, len(where)), rows=np.tile(rows, len(where)))
+        costs = costed(workload, platform, tried, accounting, fills).costs
+        worst = np.max(list(costs.slack.values()), axis=0)
+        over, latency, energy = (
+            one.reshape(len(where), -1) for one in (np.maximum(worst, 0.0), costs.latency_s, costs.energy_j)
+        )
+        chosen[where] = np.lexsort((energy, latency, over), axis=-1)[:, 0]
+    return Fills(columns=columns[chosen] * plans["shares"], rows=rows[chosen] * plans["shares"])
+
+
+def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Costing:
+    """Cost canonical plans of one strategy, and keep what the costs are made of."""
+    return costed(workload, platform, plans, accounting, fastest(workload, platform, plans, accounting))
