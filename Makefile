@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/dse search --workload tinyllama-42m --platform siracusa-mipi --budget 500 --seed 0 --out results/demo --overwrite
+	$(BIN)/dse search --workload tinyllama-42m --platform siracusa-mipi --seed 0 --out results/demo --overwrite
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

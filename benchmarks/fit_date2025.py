@@ -15,8 +15,8 @@ from scipy.optimize import least_squares
 from costmodel.accounting import Accounting
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform, load_platform
-from costmodel.plan import Plan, Plans
 from costmodel.workload import load_workload
+from dse.validation.date2025 import plans
 
 ACCOUNTING = Accounting(scope="block", prefetch="hidden")
 START = {"gemv": 2.0, "gemm": 8.0, "l3_gb_per_s": 0.3, "root": 60.0, "idle_mw": 2.0}
@@ -53,8 +53,7 @@ def ratios(platform: Platform) -> dict[str, float]:
     """Model over paper for each published number, and speed-up over chips at the crossings."""
 
     def costs(workload, *chips):  # type: ignore[no-untyped-def]
-        plans = Plans.of(Plan(strategy="head_wise", n_chips=n, partial_sum_bits=8) for n in chips)
-        return evaluate(workload, platform, plans, ACCOUNTING)
+        return evaluate(workload, platform, plans(chips), ACCOUNTING)
 
     tiny, mobile = costs(TINY, 1, 8), costs(MOBILE, 1, 4)
     scaled, prompt = costs(SCALED, 1, 32, 64), costs(SCALED_PROMPT, 1, 16, 32)

@@ -1,4 +1,4 @@
-"""How shares by room are dealt out: of some ways between even and level, the one that is fastest."""
+"""How shares by room are dealt out: of some ways between even and level, the best one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from costmodel.costing import Costing, costed
 from costmodel.hardware import Platform
 from costmodel.plan import Plans
 from costmodel.shards import EVEN, Fills
+from costmodel.strategies import strategy_named
 from costmodel.workload import Workload
 
 AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower, and take more memory
@@ -25,15 +26,16 @@ def ways(workload: Workload, accounting: Accounting) -> tuple[NDArray[Any], NDAr
     return columns.ravel(), rows.ravel()
 
 
-def fastest(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Fills:
+def best(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Fills:
     """Choose how the shares of canonical plans of one strategy are dealt out.
 
-    All ways are costed: what fits comes first (or what exceeds a limit least), then the least latency,
-    the least energy, the most even. The ways are the same for all plans and platforms, so that more of
-    a resource never leads to a slower one.
+    All ways are costed: what fits comes first (or what exceeds a limit least), then the least latency and
+    the least energy, or the other way round, then the most even. The ways are the same for all plans
+    and platforms, so that more of a resource never leads to a worse one.
     """
+    (strategy,) = plans.names
     by_room = np.flatnonzero(plans["shares"])
-    if not len(by_room):
+    if "shares" not in strategy_named(strategy).decisions or not len(by_room):
         return EVEN
     columns, rows = ways(workload, accounting)
     chosen = np.zeros(len(plans), dtype=np.int64)
@@ -45,10 +47,12 @@ def fastest(workload: Workload, platform: Platform, plans: Plans, accounting: Ac
         over, latency, energy = (
             one.reshape(len(where), -1) for one in (np.maximum(worst, 0.0), costs.latency_s, costs.energy_j)
         )
-        chosen[where] = np.lexsort((energy, latency, over), axis=-1)[:, 0]
-    return Fills(columns=columns[chosen] * plans["shares"], rows=rows[chosen] * plans["shares"])
+        frugal = plans["shares"][where][:, None] == 2
+        first, second = np.where(frugal, energy, latency), np.where(frugal, latency, energy)
+        chosen[where] = np.lexsort((second, first, over), axis=-1)[:, 0]
+    return Fills(columns=columns[chosen], rows=rows[chosen])
 
 
 def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Costing:
     """Cost canonical plans of one strategy, and keep what the costs are made of."""
-    return costed(workload, platform, plans, accounting, fastest(workload, platform, plans, accounting))
+    return costed(workload, platform, plans, accounting, best(workload, platform, plans, accounting))

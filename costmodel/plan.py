@@ -163,9 +163,9 @@ class Plan:
         Whether messages that are lost are sent again until all chips have them.
     message_dropout : float
         Share of the messages that were left out at random when the model was trained; 0 to 0.5.
-    shares : {0, 1}
-        Whether columns of the FFN and vocabulary rows are dealt out by the room that a chip's heads leave,
-        as far as is fastest, or evenly.
+    shares : {0, 1, 2}
+        Whether columns of the FFN and vocabulary rows are dealt out evenly (0), or by the room that a chip's
+        heads leave, as far as takes least time (1) or least energy (2).
     pinning : {0, 1}
         Whether each chip keeps as many blocks on chip as make it wait least, or all or none.
     weight_bits, message_bits : {4, 6, 8, 16, 32}
@@ -222,12 +222,12 @@ class Plan:
     )
     shares: int = _decision(
         "shares",
-        description="whether chips with fewer heads take more of the rest (1), or all as much (0)",
+        description="whether chips with fewer heads take more: no (0), for least time (1) or energy (2)",
         low=0,
-        high=1,
-        only=(0, 1),
-        neutral=0,
-        default=0,
+        high=2,
+        only=(0, 1, 2),
+        neutral=1,
+        default=1,
     )
     pinning: int = _decision(
         "pinning",
@@ -235,8 +235,8 @@ class Plan:
         low=0,
         high=1,
         only=(0, 1),
-        neutral=0,
-        default=0,
+        neutral=1,
+        default=1,
         of_one_chip=True,
     )
     weight_bits: int = _width("weight_bits", "weights", of_one_chip=True)

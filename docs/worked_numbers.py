@@ -68,6 +68,8 @@ MIXER, CORTEX = RADIO.link, RADIO.kernels
 ETHERNET = medium_of(load("link", "ethernet-100m"))
 SLOW_MESSAGES = replace(SIRACUSA, link=LINK.model_copy(update={"message_latency_s": 5e-6}))
 
+AS_PUBLISHED = {"partial_sum_bits": 8, "shares": 0, "pinning": 0}
+
 # Symbols as model.md lists them; W are the weights of a block, a byte each.
 E, H, H_KV, P = (getattr(TINY.model, name) for name in ("embedding", "heads", "kv_heads", "head_size"))
 F, M, L, V = (getattr(TINY.model, name) for name in ("ffn", "ffn_matrices", "layers", "vocabulary"))
@@ -95,9 +97,7 @@ def costs(
     return evaluate(
         workload,
         platform,
-        Plans.of(
-            Plan(strategy="head_wise", n_chips=n, **{"partial_sum_bits": 8, **decisions}) for n in chips
-        ),
+        Plans.of(Plan(strategy="head_wise", n_chips=n, **{**AS_PUBLISHED, **decisions}) for n in chips),
         accounting,
     )
 
@@ -110,7 +110,7 @@ def costed(
     **decisions: int,
 ) -> Costing:
     """Cost one number of chips, and keep program and placement, by class of chips."""
-    plans = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, **{"partial_sum_bits": 8, **decisions})])
+    plans = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, **{**AS_PUBLISHED, **decisions})])
     return costing(workload, platform, canonical(workload, platform, plans), accounting)
 
 

@@ -58,7 +58,14 @@ DEPTHS_DRAWN: dict[int, dict[str, Any]] = dict(
 
 def flat_plan(n_chips: int) -> Plan:
     """Give the head-wise plan in which all chips send to the root."""
-    return Plan(strategy="head_wise", n_chips=n_chips, group_size=max(n_chips, 2), partial_sum_bits=8)
+    return Plan(
+        strategy="head_wise",
+        n_chips=n_chips,
+        group_size=max(n_chips, 2),
+        partial_sum_bits=8,
+        shares=0,
+        pinning=0,
+    )
 
 
 PLANS: dict[str, Callable[[int], Plan]] = {

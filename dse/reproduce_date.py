@@ -16,11 +16,10 @@ from matplotlib.lines import Line2D
 from costmodel.accounting import Accounting
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
-from costmodel.plan import Plan, Plans
 from costmodel.workload import load_workload
 from dse.deployment import regime_name
 from dse.plots import BLUE, GREY, ORANGE, REGIME_MARKERS, STYLE, Label, label_points, plain_log_ticks, save
-from dse.validation.date2025 import ACCOUNTING, GROUP_SIZE, KERNELS, PLATFORM
+from dse.validation.date2025 import ACCOUNTING, KERNELS, PLATFORM, plans
 
 MODELS = {"tinyllama-42m": "original, 8 heads", "tinyllama-42m-64h": "scaled up, 64 heads of 8"}
 REQUESTS = {"autoregressive": "autoregressive, context 128", "prompt": "prompt of 16"}
@@ -35,13 +34,10 @@ SIZES = {"tinyllama-42m": 90, "tinyllama-42m-64h": 26}
 def scaling_table(accounting: Accounting = ACCOUNTING) -> pd.DataFrame:
     """One row a model, request and number of chips: latency, energy, speed-up and regime of a block."""
     platform = load_platform(PLATFORM, KERNELS)
-    plans = Plans.of(
-        Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE, partial_sum_bits=8) for n in CHIPS
-    )
     frames = []
     for model in MODELS:
         for request in REQUESTS:
-            costs = evaluate(load_workload(model, request), platform, plans, accounting)
+            costs = evaluate(load_workload(model, request), platform, plans(CHIPS), accounting)
             frames.append(
                 pd.DataFrame(
                     {

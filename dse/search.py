@@ -50,7 +50,7 @@ class Job:
     objectives: list[Objective]
     constraints: list[Constraint] = field(default_factory=list)
     engine: str = "auto"
-    budget: int = 500
+    budget: int = 2000
     seed: int = 0
 
     @property

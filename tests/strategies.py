@@ -127,6 +127,10 @@ def plan_of(strategy: str) -> SearchStrategy[Plan]:
     return st.builds(Plan, strategy=st.just(strategy), **decided)
 
 
+# Of plans as they were published: shares are even, and a chip keeps all of its blocks or none.
+AS_PUBLISHED = {"shares": 0, "pinning": 0}
+
+
 def drawn_plans(strategy: str, most: int = 6) -> SearchStrategy[Plans]:
     """Batches of one to `most` plans of a strategy."""
     return st.lists(plan_of(strategy), min_size=1, max_size=most).map(Plans.of)

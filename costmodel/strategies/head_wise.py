@@ -24,6 +24,7 @@ from costmodel.strategies.strategy import Strategy, pinning, pinning_words
 from costmodel.workload import Model, Workload
 
 HELD_SUM_BITS = 32  # a partial sum that a leader adds to
+SHARES = {0: ("even shares",), 1: (), 2: ("shares for energy",)}  # the usual one goes without saying
 # Each chip narrows its sum by a scale of its own. The errors of n sums of a share each add up to that of one
 # narrowing of the whole; up to six levels of leaders narrow again, which costs up to 1.4 bit.
 NARROW_SUM_BITS, WORTH_OF_NARROW_SUM = 8, 6
@@ -246,7 +247,7 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
 
     A group larger than the number of chips is that number (a flat reduction), and so is any on a
     channel that all share; with one chip nothing travels, and group size and width have their least
-    values. Where all chips have as many heads, each has the same room for the rest.
+    values. Where all chips have as many heads, shares by room are even.
     """
     plans = plans.neutralised(DECISIONS)
     n = plans["n_chips"]
@@ -257,7 +258,7 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     return plans.changed(
         group_size=np.maximum(2, group),
         partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
-        shares=plans["shares"] * ~equal,
+        shares=np.where(equal, 1, plans["shares"]),
         pinning=pinning(platform, plans),
         weight_bits=at_most("weight_bits", plans, workload.model.weight_bits, platform),
     )
@@ -297,7 +298,7 @@ def slices(workload: Workload, _platform: Platform, plan: Plan, fills: Fills) ->
 
 def words(plan: Plan) -> str:
     """Say how partial sums are reduced, and which widths are packed."""
-    shares = ("shares by room",) if plan.shares else ()
+    shares = SHARES[plan.shares]
     rest = (*shares, *pinning_words(plan), *widths_words(weights=plan.weight_bits))
     if plan.n_chips == 1:
         return ", ".join(("alone", *rest))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, Ints, Plan, Plans
 from costmodel.program import ChipSlices, Program
@@ -13,13 +15,13 @@ from costmodel.workload import Workload
 
 
 def pinning(platform: Platform, plans: Plans) -> Ints:
-    """Give whether chips pin blocks: only where there is a memory to load the others from."""
-    return plans["pinning"] * (platform.mcu.l3 is not None)
+    """Give whether chips pin blocks; where there is no memory to load others from, all are on chip anyway."""
+    return np.where(platform.mcu.l3 is None, 1, plans["pinning"])
 
 
 def pinning_words(plan: Plan) -> tuple[str, ...]:
-    """Say that chips keep some of their blocks."""
-    return ("blocks pinned",) if plan.pinning else ()
+    """Say where chips may not keep some of their blocks."""
+    return () if plan.pinning else ("all blocks or none on chip",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,7 @@ def search(
         list[str] | None, typer.Option(help='Bound such as "latency<=1ms" (repeatable).')
     ] = None,
     engine: Annotated[str, typer.Option(help="auto, exhaustive, random, nsga2 or tpe.")] = "auto",
-    budget: Annotated[int, typer.Option(help="Plans to evaluate at most.", parser=whole_number)] = 500,
+    budget: Annotated[int, typer.Option(help="Plans to evaluate at most.", parser=whole_number)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of everything drawn.", parser=whole_number)] = 0,
     out: Annotated[
         Path | None,

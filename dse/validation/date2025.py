@@ -19,13 +19,18 @@ ACCOUNTING = Accounting(scope="block", prefetch="hidden")
 CHIPS = (1, 2, 4, 8, 16, 32, 64)
 
 
+def plans(chips: Sequence[int]) -> Plans:
+    """Give the paper's plans: 8-bit sums in groups of four, even shares, and no block kept unless all are."""
+    return Plans.of(
+        Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE, partial_sum_bits=8, shares=0, pinning=0)
+        for n in chips
+    )
+
+
 def costs(model: str, request: str, chips: Sequence[int]) -> Costs:
     """Cost a model on some numbers of chips, in groups of four."""
-    plans = Plans.of(
-        Plan(strategy="head_wise", n_chips=n, group_size=GROUP_SIZE, partial_sum_bits=8) for n in chips
-    )
     platform = load_platform(PLATFORM, KERNELS)
-    return evaluate(load_workload(model, request), platform, plans, ACCOUNTING)
+    return evaluate(load_workload(model, request), platform, plans(chips), ACCOUNTING)
 
 
 def speedup(model: str, request: str, chips: int) -> float:

@@ -40,7 +40,7 @@ def test_search_without_options_recommends_a_plan(first_search: tuple[Outcome, P
     outcome, folder = first_search
     text = said(outcome)
     assert {path.name for path in folder.iterdir()} == RUN_FILES
-    assert "exact front: all 409 plans of the space were evaluated" in text
+    assert "exact front: all 808 plans of the space were evaluated" in text
     plan = plan_of(folder / "plan.json")
     decided, costs = plan["decisions"]["values"], plan["costs"]
     assert (plan["workload"]["name"], plan["platform"]["name"]) == ("tinyllama-42m", "siracusa-mipi")
@@ -64,7 +64,7 @@ def test_search_without_options_recommends_a_plan(first_search: tuple[Outcome, P
 def test_run_folder_has_a_study_of_its_name(run: Path) -> None:
     storage = JournalStorage(JournalFileBackend(str(run / "study.journal")))
     study = optuna.load_study(study_name=run.name, storage=storage)
-    assert len(study.trials) == len(pd.read_csv(run / "trials.csv")) == 409
+    assert len(study.trials) == len(pd.read_csv(run / "trials.csv")) == 808
 
 
 def test_exhaustive_run_is_the_same_every_time(run: Path, program: Command, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_evaluate_prints_json_of_the_plan(dse: Command, run: Path) -> None:
             "n_chips": 8,
             "group_size": 4,
             "partial_sum_bits": 16,
-            "shares": 0,
-            "pinning": 0,
+            "shares": 1,
+            "pinning": 1,
             "weight_bits": 8,
         },
     }
@@ -187,7 +187,21 @@ def test_search_takes_ranges_of_choices(dse: Command, tmp_path: Path) -> None:
 def test_budget_that_an_engine_leaves_is_spent_on_plans_at_random(
     dse: Command, tmp_path: Path, engine: str
 ) -> None:
-    text = said(dse("search", "--engine", engine, "--set", "n_chips=1..9", "--budget", "31", "--out", "run"))
+    text = said(
+        dse(
+            "search",
+            "--engine",
+            engine,
+            "--set",
+            "n_chips=1..9",
+            "--set",
+            "shares=1",
+            "--budget",
+            "31",
+            "--out",
+            "run",
+        )
+    )
     front = plan_of(tmp_path / "run" / "run.json")["front"]
     assert (front["engine"], front["plans_evaluated"], front["distance"]) == (engine, 31, "exact")
     assert front["why"].endswith("plans were drawn at random")
@@ -195,8 +209,8 @@ def test_budget_that_an_engine_leaves_is_spent_on_plans_at_random(
 
 
 def test_exhaustive_takes_a_budget_of_all_plans(dse: Command) -> None:
-    text = said(dse("search", "--engine", "exhaustive", "--set", "n_chips=1..8", "--budget", "25"))
-    assert "exact front: all 25 plans" in text
+    text = said(dse("search", "--engine", "exhaustive", "--set", "n_chips=1..8", "--budget", "40"))
+    assert "exact front: all 40 plans" in text
 
 
 @pytest.mark.parametrize("name", ["模型.toml", "a$b$c.toml", "$x.toml"])

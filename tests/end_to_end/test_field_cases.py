@@ -23,6 +23,7 @@ def test_of_equal_plans_the_fastest_is_recommended_whatever_the_seed(
     # All plans of so many chips are equal in the one objective. Every run evaluated the least groups.
     on = ("--workload", case("models", "smollm2-135m"), "--platform", case("boards", "l2-large-slow"))
     asked = ("--objective", "n_chips", "--constraint", f"n_chips>={chips}", "--set", "partial_sum_bits=8")
+    asked = (*asked, "--set", "shares=0", "--set", "pinning=0")
     found = set()
     for seed in range(2):
         out = f"{engine}-{chips}-{seed}"
@@ -59,7 +60,7 @@ def test_a_bound_on_the_footprint_is_as_good_as_a_smaller_memory(
     dse: Command, tmp_path: Path, pinning: int
 ) -> None:
     # 512 KiB of 2 MiB, or all of 512 KiB: what is fetched ahead fills either, and is not needed.
-    model = ("--workload", case("models", "smollm2-135m"), "--set", f"pinning={pinning}")
+    model = ("--workload", case("models", "smollm2-135m"), "--set", f"pinning={pinning}", "--set", "shares=1")
     bound = ("--constraint", "l2_footprint<=512KiB")
     said(dse("search", *model, "--platform", case("boards", "l2-large"), *bound, "--out", "bound"))
     said(dse("search", *model, "--platform", case("boards", "l2-small"), "--out", "small"))

@@ -14,7 +14,7 @@ from costmodel.program import HALVES, Program
 from costmodel.shards import Extent, Fills, Shards, assignment, balanced
 from costmodel.strategies import canonical, head_wise
 from costmodel.workload import Model
-from tests.strategies import KERNEL_SETS, changed, costed, plans, platforms, workloads
+from tests.strategies import AS_PUBLISHED, KERNEL_SETS, changed, costed, plans, platforms, workloads
 
 EVERY_N = np.arange(1, MAX_CHIPS + 1)
 
@@ -296,7 +296,7 @@ def test_more_chips_never_give_a_worse_regime_without_shared_kv_heads(
     workload: Workload, platform: Platform
 ) -> None:
     # From one chip to two, a buffer for arriving partial sums is added.
-    batch = Plans.of(Plan(strategy="head_wise", n_chips=n) for n in range(2, MAX_CHIPS + 1))
+    batch = Plans.of(Plan(strategy="head_wise", n_chips=n, **AS_PUBLISHED) for n in range(2, MAX_CHIPS + 1))
     assert (np.diff(evaluate(workload, platform, batch).regime) <= 0).all()
 
 
@@ -305,7 +305,7 @@ def test_more_chips_never_give_a_worse_regime_without_shared_kv_heads(
 def test_a_larger_l2_never_gives_a_worse_regime(
     workload: Workload, platform: Platform, larger: float
 ) -> None:
-    batch = Plans.of(Plan(strategy="head_wise", n_chips=n) for n in range(1, MAX_CHIPS + 1))
+    batch = Plans.of(Plan(strategy="head_wise", n_chips=n, **AS_PUBLISHED) for n in range(1, MAX_CHIPS + 1))
     grown = changed(platform, l2={"size_bytes": larger * platform.mcu.l2.size_bytes})
     before, after = (evaluate(workload, p, batch).regime for p in (platform, grown))
     assert (after <= before).all()

@@ -37,7 +37,7 @@ def test_simulated_tokens_take_no_longer_than_the_model_says_and_hardly_less(
 
 
 def test_blocks_that_are_loaded_lie_apart() -> None:
-    plan = Plan(strategy="head_wise", n_chips=16, group_size=2, partial_sum_bits=8, pinning=1)
+    plan = Plan(strategy="head_wise", n_chips=16, group_size=2, partial_sum_bits=8, shares=0)
     loads = loads_of(deployment(TINY, PLATFORM, plan, Accounting()))
     assert all(b - a > 1 for blocks in loads.values() for a, b in pairwise(blocks))
     assert any(loads.values())

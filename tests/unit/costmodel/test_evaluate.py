@@ -7,11 +7,11 @@ from costmodel.errors import UsageError
 from costmodel.memory import Regime
 from costmodel.parameters import built_in_names
 from search_spaces import load_space
-from tests.strategies import KERNEL_SETS, changed, costed, per_plan
+from tests.strategies import AS_PUBLISHED, KERNEL_SETS, changed, costed, per_plan
 
 TINY = load_workload("tinyllama-42m")
 ONE, EIGHT, SIXTEEN = (
-    Plans.of([Plan(strategy="head_wise", n_chips=n, partial_sum_bits=8)]) for n in (1, 8, 16)
+    Plans.of([Plan(strategy="head_wise", n_chips=n, partial_sum_bits=8, **AS_PUBLISHED)]) for n in (1, 8, 16)
 )
 BLOCK = 3_145_728  # weights of a block
 CACHE = 2 * 128 * 512  # keys and values of its context
@@ -114,7 +114,7 @@ def test_resident_blocks_leave_the_head_the_time_of_all_of_them(siracusa: Platfo
 def test_chips_of_unequal_shares_wait_for_the_latest_and_not_for_each_in_turn(
     siracusa: Platform, n_chips: int
 ) -> None:
-    plan = Plans.of([Plan(strategy="head_wise", n_chips=n_chips)])
+    plan = Plans.of([Plan(strategy="head_wise", n_chips=n_chips, **AS_PUBLISHED)])
     found = costed(TINY, siracusa, plan, Accounting(scope="block"))
     costs, placement = found.costs, found.placement
     exposed, ahead = (
@@ -169,7 +169,9 @@ def test_rows_beyond_a_tile_read_streamed_weights_again(siracusa: Platform) -> N
 @pytest.mark.parametrize("kernels", KERNEL_SETS)
 def test_more_chips_never_give_a_worse_regime(model: str, kernels: str) -> None:
     batch = Plans.of(
-        Plan(strategy="head_wise", n_chips=n, group_size=g) for g in (2, 4, 64) for n in range(1, 65)
+        Plan(strategy="head_wise", n_chips=n, group_size=g, **AS_PUBLISHED)
+        for g in (2, 4, 64)
+        for n in range(1, 65)
     )
     for request in load_workload(model).model.requests:
         regime = evaluate(load_workload(model, request), KERNEL_SETS[kernels], batch).regime

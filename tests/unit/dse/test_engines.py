@@ -94,6 +94,7 @@ def test_consecutive_choices_are_a_range(
         "n_chips": expected,
         "group_size": CategoricalDistribution((2, 3, 4, 6, 8, 16, 64)),
         "partial_sum_bits": IntDistribution(16, 16),
+        "shares": IntDistribution(1, 2),
     }
 
 

@@ -32,7 +32,7 @@ def recorded(
 
 def test_one_finished_trial_a_plan_in_order(recorded: tuple[SearchResult, optuna.Study]) -> None:
     result, study = recorded
-    assert len(study.trials) == len(result.plans) == 409
+    assert len(study.trials) == len(result.plans) == 808
     assert all(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
     names = ("n_chips", "group_size", "partial_sum_bits")
     rows = [tuple(getattr(plan, name) for name in names) for plan in result.plans]

@@ -54,7 +54,7 @@ def test_limit_is_the_largest_cause(found: SearchResult) -> None:
     causes = table[[f"latency_{c}_s" for c in LATENCY_CAUSES]]
     largest = causes.idxmax(axis=1).str.removeprefix("latency_").str.removesuffix("_s")
     assert largest.tolist() == table["limited_by"].tolist()
-    assert set(table["regime"]) == {"resident", "prefetched", "streamed"}
+    assert set(table["regime"]) == {"resident", "pinned", "prefetched", "streamed"}
 
 
 @pytest.mark.parametrize("which", ["found", "nothing_found", "crowded"])

@@ -56,11 +56,11 @@ def test_built_in_space_is_as_large_as_brute_force(name: str) -> None:
 
 def test_head_wise_space_has_every_number_of_chips() -> None:
     space = load_space("head_wise")
-    assert tuple(space.choices["head_wise"]) == ("n_chips", "group_size", "partial_sum_bits")
+    assert tuple(space.choices["head_wise"]) == ("n_chips", "group_size", "partial_sum_bits", "shares")
     plans = space.on(*ON).all_plans
     assert set(plans["n_chips"].tolist()) == set(range(1, 65))
     assert {p.group_size for p in plans if p.n_chips == 64} == {2, 3, 4, 6, 8, 16, 64}
-    assert (space.combinations, len(plans)) == (448, 409)
+    assert (space.combinations, len(plans)) == (896, 808)
 
 
 @given(choices=CHOICES)
@@ -133,7 +133,7 @@ def test_other_choices_replace_those_of_one_decision() -> None:
     fewer = space.with_choices("n_chips", [8, 4, 8])
     assert fewer.choices == {"head_wise": {**space.choices["head_wise"], "n_chips": (8, 4)}}
     assert set(fewer.on(*ON).all_plans["n_chips"].tolist()) == {4, 8}
-    assert space.on(*ON).size == 409
+    assert space.on(*ON).size == 808
 
 
 def test_some_strategies_of_a_space_can_be_picked() -> None:
