@@ -127,7 +127,7 @@ def demo_text() -> str:
         objectives=objectives_named([]),
     )
     result = search(job, lambda *_: None)
-    console = Console(width=100, markup=False, highlight=False, record=True, file=io.StringIO())
+    console = Console(width=110, markup=False, highlight=False, record=True, file=io.StringIO())
     console.print(f"{title(job)}\n{result.certificate.sentence()}\n")
     console.print(front_lines(result, front_table(result)))
     console.print(f"\n{recommendation(result)}")

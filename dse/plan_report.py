@@ -12,7 +12,7 @@ from costmodel import costs
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.plan import plan_of
 from dse.digits import digits, joules, seconds, size
-from dse.document import Deployment, PredictedCosts, Violation
+from dse.document import ChipShare, Deployment, MatrixSlice, PredictedCosts, Violation
 from dse.objectives import SCORES, objectives_of
 from dse.terminal import plain_table
 from dse.words import CAUSES, UNCALIBRATED, limit_line, rate_words, request_words, scope_words, whole_words
@@ -209,29 +209,70 @@ def violation_words(v: Violation) -> str:
 def memory_lines(document: Deployment) -> list[str]:
     """Where the weights are, and what the fullest chip holds of what."""
     chips = document.chips
-    fullest = max(chips, key=lambda chip: sum(chip.footprint_bytes.values()))
-    n_blocks = next(i for i in document.inputs if i.kind == "model").data["layers"]["value"]
-    head = [w for w in fullest.weights if "head" in w.matrix or w.matrix == "embedding"]
-    blocks = sum(w.bytes for w in fullest.weights) - sum(w.bytes for w in head)
+    fullest = max(chips, key=lambda chip: list(chip.footprint_bytes.values()))
     room = document.platform.usable_bytes
-    parts = {
-        f"weights of {n_blocks} blocks" if n_blocks > 1 else "weights of a block": blocks * n_blocks,
-        "embedding and head": sum(w.bytes for w in head),
-        "KV cache": fullest.kv_cache_bytes,
-        "activations": fullest.activation_peak_bytes,
-        "prefetch buffer": fullest.prefetch_buffer_bytes,
-    }
-    if "flash" in room:  # there, nothing of what is held is shared with what is counted elsewhere
-        parts["packets and link software"] = sum(fullest.footprint_bytes.values()) - sum(parts.values())
     held = ", ".join(f"{size(v)} of {size(room[k])} {k}" for k, v in fullest.footprint_bytes.items() if v)
-    outside = sum(chip.footprint_bytes.get("L3", 0) > 0 for chip in chips)
-    where = f"weights of blocks {document.costs.regime}; {outside} of {len(chips)} chips need off-chip memory"
     if "flash" in fullest.footprint_bytes:
-        where = "weights read in place from flash"
+        where, parts = "weights read in place from flash", _all_parts(document, fullest)
+    elif "L3" in room:
+        outside = sum(chip.footprint_bytes["L3"] > 0 for chip in chips)
+        where = f"{outside} of {len(chips)} chips need off-chip memory"
+        where = f"weights of blocks {document.costs.regime}; {where}"
+        parts = _l2_parts(document, fullest)
+    else:
+        where, parts = f"weights of blocks {document.costs.regime}", _all_parts(document, fullest)
     return [
         where,
         f"fullest chip, {held}: " + ", ".join(f"{k} {size(v)}" for k, v in parts.items() if v),
     ]
+
+
+def _n_blocks(document: Deployment) -> int:
+    return int(next(i for i in document.inputs if i.kind == "model").data["layers"]["value"])
+
+
+def _around(chip: ChipShare) -> list[MatrixSlice]:
+    """Give a chip's part of embedding and LM head."""
+    return [w for w in chip.weights if "head" in w.matrix or w.matrix == "embedding"]
+
+
+def _all_parts(document: Deployment, chip: ChipShare) -> dict[str, float]:
+    """What a chip holds that has all it needs on chip."""
+    n_blocks = _n_blocks(document)
+    around = sum(w.bytes for w in _around(chip))
+    blocks = n_blocks * (sum(w.bytes for w in chip.weights) - around)
+    parts = {
+        f"weights of {n_blocks} blocks" if n_blocks > 1 else "weights of a block": blocks,
+        "embedding and head": around,
+        "KV cache": chip.kv_cache_bytes,
+        "activations": chip.activation_peak_bytes,
+    }
+    if "flash" in document.platform.usable_bytes:  # what is held there is counted nowhere else
+        parts["packets and link software"] = sum(chip.footprint_bytes.values()) - sum(parts.values())
+    return parts
+
+
+def _l2_parts(document: Deployment, chip: ChipShare) -> dict[str, float]:
+    """What is in the on-chip memory of a chip that loads the rest."""
+    n_blocks, pinned = _n_blocks(document), len(chip.pinned_blocks)
+    block = sum(w.bytes for w in chip.weights) - sum(w.bytes for w in _around(chip))
+    kept = "all" if pinned == n_blocks else f"{pinned} of"
+    rows = chip.owns["vocabulary_rows"].count
+    head = sum(w.bytes for w in _around(chip) if "head" in w.matrix) * chip.head_rows_kept / max(rows, 1)
+    embedding = sum(w.bytes for w in chip.weights if w.matrix == "embedding" and w.home == "L2")
+    rest = {
+        f"{chip.head_rows_kept} of {rows} rows of the head": head,
+        "rows of the embedding": embedding,
+        "activations": chip.activation_peak_bytes,
+        "prefetch buffer": chip.prefetch_buffer_bytes,
+    }
+    parts = {
+        f"{kept} {n_blocks} blocks": pinned * block,
+        "their KV cache": pinned * chip.kv_cache_bytes / n_blocks,
+    }
+    running = chip.footprint_bytes["L2"] - sum(parts.values()) - sum(rest.values())
+    runs = "tiles of the block that runs" if chip.regime == "streamed" else "the block that runs"
+    return {**parts, runs: running * (pinned < n_blocks), **rest}
 
 
 def accounting_line(document: Deployment, other: PredictedCosts) -> str:
