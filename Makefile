@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench docs validate reproduce fit clean
+.PHONY: demo test fast check bench docs validate reproduce fit clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -21,6 +21,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The inner loop: what plans cost, and which there are; without the command line, searches and random cases.
+fast: $(STAMP)
+	$(BIN)/python -m pytest tests/unit/costmodel tests/unit/search_spaces costmodel search_spaces
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from costmodel.strategies import strategy_named
 from costmodel.workload import Workload
 
 AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower, and take more memory
-STEPS = 8  # between even shares and a level of what chips hold
+STEPS = 4  # between even shares and a level of what chips hold
 
 
 def ways(workload: Workload, accounting: Accounting) -> tuple[NDArray[Any], NDArray[Any]]:

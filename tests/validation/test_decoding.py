@@ -46,5 +46,4 @@ def test_blocks_that_are_loaded_lie_apart() -> None:
 @pytest.mark.parametrize(("n_chips", "most_ms"), [(16, 5.8), (23, 4.5)])
 def test_shares_by_room_and_pinned_blocks_are_as_fast_as_simulated(n_chips: int, most_ms: float) -> None:
     costed, simulated = found(TINY, n_chips=n_chips, shares=1, pinning=1)
-    assert costed * 1e3 <= most_ms
-    assert simulated == pytest.approx(costed, rel=0.03)
+    assert 0.95 * costed <= simulated <= costed * (1 + 1e-4) <= most_ms / 1e3

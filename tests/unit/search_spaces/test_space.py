@@ -44,11 +44,12 @@ def written(folder: Path, text: str) -> str:
 @pytest.mark.parametrize("name", built_in_spaces())
 def test_built_in_space_is_as_large_as_brute_force(name: str) -> None:
     space = load_space(name)
-    plans = {
-        canonical_plan(*ON, Plan(strategy=strategy, **dict(zip(choices, row, strict=True))))
+    asked = [
+        Plan(strategy=strategy, **dict(zip(choices, row, strict=True)))
         for strategy, choices in space.choices.items()
         for row in product(*choices.values())
-    }
+    ]
+    plans = set(canonical(*ON, Plans.of(asked)))
     assert set(space.on(*ON).all_plans) == plans
     assert space.on(*ON).size == len(plans)
     assert space.description
