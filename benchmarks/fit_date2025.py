@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from costmodel.accounting import Accounting
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform, load_platform
 from costmodel.workload import load_workload
-from dse.validation.date2025 import plans
+from dse.validation.date2025 import ACCOUNTING, plans
 
-ACCOUNTING = Accounting(scope="block", prefetch="hidden")
 START = {"gemv": 2.0, "gemm": 8.0, "l3_gb_per_s": 0.3, "root": 60.0, "idle_mw": 2.0}
 MARGIN = 0.02  # how far a crossing of the linear line should be from the next chip count
 

@@ -16,6 +16,7 @@ from costmodel.strategies import strategy_named
 from costmodel.workload import Workload
 
 AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower, and take more memory
+FOR_ENERGY = 2  # value of the decision `shares`
 STEPS = 4  # between even shares and a level of what chips hold
 
 
@@ -47,7 +48,7 @@ def best(workload: Workload, platform: Platform, plans: Plans, accounting: Accou
         over, latency, energy = (
             one.reshape(len(where), -1) for one in (np.maximum(worst, 0.0), costs.latency_s, costs.energy_j)
         )
-        frugal = plans["shares"][where][:, None] == 2
+        frugal = plans["shares"][where][:, None] == FOR_ENERGY
         first, second = np.where(frugal, energy, latency), np.where(frugal, latency, energy)
         chosen[where] = np.lexsort((second, first, over), axis=-1)[:, 0]
     return Fills(columns=columns[chosen], rows=rows[chosen])

@@ -113,7 +113,9 @@ class Decision:
 
 
 def _decision(name: str, **attributes: Any) -> Any:
-    """Declare a field of `Plan` as a decision."""
+    """Declare a field of `Plan` as a decision; the only values allowed give the least and the largest."""
+    if "only" in attributes:
+        attributes |= {"low": attributes["only"][0], "high": attributes["only"][-1]}
     decision = Decision(name=name, **attributes)
     default: Any = MISSING if decision.default is None else decision.default
     return field(default=default, metadata={"decision": decision})
@@ -132,8 +134,6 @@ def _width(name: str, what: str, *, of_one_chip: bool = False) -> Any:
     return _decision(
         name,
         description=description,
-        low=WIDTHS[0],
-        high=widest,
         only=WIDTHS,
         neutral=widest,
         default=widest,
@@ -192,8 +192,6 @@ class Plan:
     partial_sum_bits: int = _decision(
         "partial_sum_bits",
         description="width of the partial sums that travel",
-        low=8,
-        high=32,
         only=(8, 16, 32),
         neutral=8,
         default=16,
@@ -205,8 +203,6 @@ class Plan:
     retransmission: int = _decision(
         "retransmission",
         description="whether lost messages of gathers are sent again until all have them (1) or not (0)",
-        low=0,
-        high=1,
         only=(0, 1),
         neutral=0,
         default=0,
@@ -223,8 +219,6 @@ class Plan:
     shares: int = _decision(
         "shares",
         description="whether chips with fewer heads take more: no (0), for least time (1) or energy (2)",
-        low=0,
-        high=2,
         only=(0, 1, 2),
         neutral=1,
         default=1,
@@ -232,8 +226,6 @@ class Plan:
     pinning: int = _decision(
         "pinning",
         description="whether chips keep as many blocks on chip as is fastest (1), or all or none (0)",
-        low=0,
-        high=1,
         only=(0, 1),
         neutral=1,
         default=1,

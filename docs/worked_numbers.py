@@ -42,6 +42,7 @@ from costmodel.roles import Role
 from costmodel.stages import Stage, stage
 from costmodel.strategies import canonical, head_wise
 from dse.validation import cats_forms as cats_forms
+from dse.validation.date2025 import AS_PUBLISHED
 from dse.validation.date2025 import CHIPS as POWERS_OF_TWO
 
 BLOCK, BLOCK_HIDDEN = Accounting(scope="block"), Accounting(scope="block", prefetch="hidden")
@@ -67,8 +68,6 @@ CATS_SMALL = replace(
 MIXER, CORTEX = RADIO.link, RADIO.kernels
 ETHERNET = medium_of(load("link", "ethernet-100m"))
 SLOW_MESSAGES = replace(SIRACUSA, link=LINK.model_copy(update={"message_latency_s": 5e-6}))
-
-AS_PUBLISHED = {"partial_sum_bits": 8, "shares": 0, "pinning": 0}
 
 # Symbols as model.md lists them; W are the weights of a block, a byte each.
 E, H, H_KV, P = (getattr(TINY.model, name) for name in ("embedding", "heads", "kv_heads", "head_size"))

@@ -24,6 +24,7 @@ from dse.plots import BLUE, GREEN, GREY, ORANGE, STYLE, plain_log_ticks, save
 from dse.reproduce_accuracy import message_loss_table, plot_message_loss, plot_pruning, pruning_table
 from dse.validation.cats2026 import BLOCK, DEPTHS, PLATFORM, TOKENS, column_plan, largest, sized
 from dse.validation.cats_forms import SCHEMES
+from dse.validation.date2025 import AS_PUBLISHED
 
 CHIPS = tuple(range(1, 17))
 FEATURES = (128, 192, 256, 320, 384, 448, 512)
@@ -58,14 +59,7 @@ DEPTHS_DRAWN: dict[int, dict[str, Any]] = dict(
 
 def flat_plan(n_chips: int) -> Plan:
     """Give the head-wise plan in which all chips send to the root."""
-    return Plan(
-        strategy="head_wise",
-        n_chips=n_chips,
-        group_size=max(n_chips, 2),
-        partial_sum_bits=8,
-        shares=0,
-        pinning=0,
-    )
+    return Plan(strategy="head_wise", n_chips=n_chips, group_size=max(n_chips, 2), **AS_PUBLISHED)
 
 
 PLANS: dict[str, Callable[[int], Plan]] = {
