@@ -43,6 +43,8 @@ class Decision:
         The only values allowed, ascending.
     of_one_chip : bool
         Whether a plan of one chip has it, which is no strategy's.
+    steers : bool
+        Whether canonical values of other decisions depend on it.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Decision:
     default: Number | None
     only: tuple[Number, ...] = ()
     of_one_chip: bool = False
+    steers: bool = False
 
     @property
     def whole(self) -> bool:
@@ -166,6 +169,10 @@ class Plan:
     shares : {0, 1, 2}
         Whether columns of the FFN and vocabulary rows are dealt out evenly (0), or by the room that a chip's
         heads leave, as far as takes least time (1) or least energy (2).
+    kv_replication : {0, 1}
+        Whether query heads are dealt out as evenly as whole ones allow, and each chip has the key/value
+        heads of its own (1), or groups that share a key/value head stay whole, as far as there are so many
+        (0).
     pinning : {0, 1}
         Whether each chip keeps as many blocks on chip as make it wait least, or all or none.
     weight_bits, message_bits : {4, 6, 8, 16, 32}
@@ -180,6 +187,7 @@ class Plan:
         high=MAX_CHIPS,
         neutral=1,
         default=None,
+        steers=True,
     )
     group_size: int = _decision(
         "group_size",
@@ -222,6 +230,14 @@ class Plan:
         only=(0, 1, 2),
         neutral=1,
         default=1,
+    )
+    kv_replication: int = _decision(
+        "kv_replication",
+        description="whether heads are even, and KV heads replicated for it (1), or KV groups stay whole (0)",
+        only=(0, 1),
+        neutral=1,
+        default=1,
+        steers=True,
     )
     pinning: int = _decision(
         "pinning",

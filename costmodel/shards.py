@@ -1,6 +1,6 @@
 """Uneven splits without a loop over chips: chips of a plan fall into a few classes of equal share.
 
-Heads are dealt as evenly as whole units allow, most to the first chips. Everything else (columns, rows)
+Heads are dealt out whole, most to the first chips. Everything else (columns, rows)
 is dealt evenly too, or by room: more to chips that have less to hold, up to the same level for all.
 Spare units go to the last chips, so that the extra work of one does not meet the extra work of the
 other. A class is a run of consecutive chips.
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.plan import MAX_CHIPS
 from costmodel.workload import Model
 
 Array = NDArray[np.int64]
@@ -53,6 +55,8 @@ class Shards:
         Query heads, and the key/value heads they need.
     units : dict of int
         Units of each dimension dealt out, by its name.
+    replicate : (...) int
+        Whether heads are dealt out wherever KV groups end.
     """
 
     first: Array
@@ -60,47 +64,85 @@ class Shards:
     heads: Array
     kv_heads: Array
     units: dict[str, Array]
+    replicate: Array
 
     def total(self, units: Array) -> Array:
         """Sum what each chip has over all chips of a plan."""
         return np.asarray(np.sum(units * self.n_chips, axis=0))
 
 
-def share(total: int, n: Array) -> tuple[Array, Array]:
-    """Units for every chip, and how many chips get one more."""
-    return total // n, total % n
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """Consecutive units: `count` of them from `first` on."""
+
+    first: int
+    count: int
+
+    def times(self, width: int) -> Extent:
+        """Give the extent in smaller units, `width` of them to each."""
+        return Extent(first=self.first * width, count=self.count * width)
 
 
-def head_groups(model: Model, n: Array) -> tuple[Array, Array, Array]:
-    """Heads, KV heads and number of chips of each class, most heads first; shape (4, ...).
+def part(total: int | Array, n: int | Array, i: Array) -> tuple[Array, Array]:
+    """First unit and number of units of run i of n: as even as whole units allow, longer runs first."""
+    each, extra = total // n, total % n
+    return each * i + np.minimum(i, extra), each + (i < extra)
 
-    Up to ``kv_heads`` chips split whole KV groups (``heads / kv_heads`` query heads that share one
-    key/value head), so that nothing is stored twice. More chips share a KV group: each of them that
-    has a head also holds that group's key/value head, the only replication there is. Chips left
-    over have no head.
+
+def query_heads(heads: int, kv_heads: int, n: Array, replicate: Array, i: Array) -> tuple[Array, Array]:
+    """First query head of run i of n, and how many there are.
+
+    A KV group are the ``heads / kv_heads`` query heads that share one key/value head. To replicate is
+    to deal query heads as evenly as whole ones allow, wherever groups end. Else up to `kv_heads` chips
+    have whole groups, so that nothing is stored twice, and more chips share a group each.
     """
-    group = model.heads // model.kv_heads
-    few = n <= model.kv_heads
-    each, extra = share(model.kv_heads, n)
-    zero = np.zeros_like(n)
-    whole = np.stack([group * (each + 1), group * each, zero, zero])
-    whole_count = np.stack([extra, n - extra, zero, zero])
+    group = heads // kv_heads
+    evenly = part(heads, n, i)
+    groups = part(kv_heads, n, i)
+    chips, wider = n // kv_heads, n % kv_heads  # of each group
+    at = np.minimum(i, wider * (chips + 1))
+    of_group = at // (chips + 1) + (i - at) // np.maximum(chips, 1)
+    first_chip, chips_there = part(n, kv_heads, of_group)
+    within = part(group, np.maximum(chips_there, 1), i - first_chip)
+    few = n <= kv_heads
+    first = np.where(replicate, evenly[0], np.where(few, group * groups[0], group * of_group + within[0]))
+    count = np.where(replicate, evenly[1], np.where(few, group * groups[1], within[1]))
+    return first, count
 
-    chips = np.maximum(n // model.kv_heads, 1)
-    wider = n % model.kv_heads
-    parts, counts = [], []
-    for m, groups in ((chips, model.kv_heads - wider), (chips + 1, wider)):
-        low, more = share(group, m)
-        parts += [low + 1, low]
-        counts += [groups * more, groups * (m - more)]
-    split, split_count = np.stack(parts), np.stack(counts)
 
-    heads = np.where(few, whole, split)
-    count = np.where(few, whole_count, split_count)
-    order = np.argsort(-heads, axis=0, kind="stable")
-    heads, count = np.take_along_axis(heads, order, 0), np.take_along_axis(count, order, 0)
-    kv_heads = np.where(few, heads // group, np.minimum(heads, 1))
-    return heads, kv_heads, count
+def kv_heads_of(group: int, first: Array, count: Array) -> tuple[Array, Array]:
+    """First key/value head that query heads need, and how many: one of each group they have a part of."""
+    last = (first + count - 1) // group
+    return first // group, np.where(count > 0, last - first // group + 1, 0)
+
+
+@lru_cache(maxsize=256)
+def _classes(heads: int, kv_heads: int) -> Array:
+    """Heads, KV heads and chips of each class, of either way to deal and any n: (3, c, 2, MAX_CHIPS + 1)."""
+    way, n, i = np.ogrid[:2, : MAX_CHIPS + 1, :MAX_CHIPS]
+    first, held = query_heads(heads, kv_heads, np.maximum(n, 1), way, i)
+    _, kv_held = kv_heads_of(heads // kv_heads, first, held)
+    code = np.where(i < n, held * (kv_heads + 1) + kv_held, -1)
+    code = -np.sort(-code, axis=-1)
+    of_class = np.cumsum(np.diff(code, axis=-1, prepend=code[..., :1]) != 0, axis=-1)
+    at = np.broadcast_arrays(of_class, way, n)
+    found = np.zeros((3, int(of_class.max()) + 1, 2, MAX_CHIPS + 1), dtype=np.int64)
+    found[0][*at] = code // (kv_heads + 1)
+    found[1][*at] = code % (kv_heads + 1)
+    np.add.at(found[2], tuple(at), code >= 0)
+    return np.where(found[2] > 0, found, 0)
+
+
+def head_classes(model: Model, n: Array, replicate: Any) -> tuple[Array, Array, Array]:
+    """Heads, KV heads and number of chips of each class, most heads first; each of shape (c, ...)."""
+    heads, kv_heads, chips = _classes(model.heads, model.kv_heads)[:, :, replicate, n]
+    return heads, kv_heads, chips
+
+
+def alike(model: Model, n: Array) -> NDArray[np.bool_]:
+    """Whether KV groups are whole anyway where heads are dealt as evenly as whole ones allow, (...)."""
+    classes = _classes(model.heads, model.kv_heads)
+    return np.asarray(np.all(classes[:, :, 0] == classes[:, :, 1], axis=(0, 1))[n])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,10 +197,11 @@ def balanced(
     n: Array,
     dimensions: Mapping[str, Dimension],
     *,
+    replicate: Any = 1,
     head_bytes: Any = 0.0,
     kv_head_bytes: Any = 0.0,
 ) -> Shards:
-    """Cut a model over n chips: heads as even as whole units allow, then one dimension after the other.
+    """Cut a model over n chips: heads first, then one dimension after the other.
 
     Parameters
     ----------
@@ -166,10 +209,12 @@ def balanced(
         Number of chips of each plan.
     dimensions : dict of Dimension
         What to deal out besides heads, in this order.
+    replicate : (...) int
+        Whether heads are dealt out wherever KV groups end (1), see `query_heads`.
     head_bytes, kv_head_bytes : (...)
         What a chip holds for each of its heads, and of its key/value heads.
     """
-    heads, kv_heads, count = head_groups(model, n)
+    heads, kv_heads, count = head_classes(model, n, replicate)
     head_ends = np.cumsum(count, axis=0)
     held = heads * head_bytes + kv_heads * kv_head_bytes + np.zeros(heads.shape)
     whole, spare_from = {}, {}
@@ -195,19 +240,8 @@ def balanced(
         heads=of_segment(heads),
         kv_heads=of_segment(kv_heads),
         units={name: of_segment(units) + (starts >= spare_from[name]) for name, units in whole.items()},
+        replicate=replicate + np.zeros_like(n),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extent:
-    """Consecutive units: `count` of them from `first` on."""
-
-    first: int
-    count: int
-
-    def times(self, width: int) -> Extent:
-        """Give the extent in smaller units, `width` of them to each."""
-        return Extent(first=self.first * width, count=self.count * width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,37 +262,20 @@ def assignment(model: Model, shards: Shards) -> list[Share]:
     >>> [(share.heads.count, share.units["columns"].count) for share in assignment(model, shards)]
     [(3, 3), (3, 3), (2, 4)]
     """
-    group = model.heads // model.kv_heads
     count = shards.n_chips[:, 0]
-    n_chips = int(np.sum(count))
-    if n_chips <= model.kv_heads:
-        held = [kv.times(group) for kv in _even_parts(Extent(first=0, count=model.kv_heads), n_chips)]
-    else:
-        held = []
-        for kv, chips in enumerate(_even_parts(Extent(first=0, count=n_chips), model.kv_heads)):
-            held += _even_parts(Extent(first=kv * group, count=group), chips.count)
-        held.sort(key=lambda heads: heads.count, reverse=True)
+    n = np.array([np.sum(count)])
+    first, heads = query_heads(model.heads, model.kv_heads, n, shards.replicate[:1], np.arange(n[0]))
+    kv_first, kv_heads = kv_heads_of(model.heads // model.kv_heads, first, heads)
+    order = np.lexsort((-kv_heads, -heads))
     units = {name: _runs(np.repeat(each[:, 0], count)) for name, each in shards.units.items()}
     return [
         Share(
-            heads=heads,
-            kv_heads=_kv_heads(heads, group),
+            heads=Extent(first=int(first[i]), count=int(heads[i])),
+            kv_heads=Extent(first=int(kv_first[i]), count=int(kv_heads[i])),
             units={name: extents[chip] for name, extents in units.items()},
         )
-        for chip, heads in enumerate(held)
+        for chip, i in enumerate(order.tolist())
     ]
-
-
-def _kv_heads(heads: Extent, group: int) -> Extent:
-    first = heads.first // group
-    last = (heads.first + heads.count - 1) // group
-    return Extent(first=first, count=last - first + 1 if heads.count else 0)
-
-
-def _even_parts(units: Extent, n: int) -> list[Extent]:
-    """Cut units in n runs as even as whole units allow, longer runs first."""
-    each, extra = divmod(units.count, n)
-    return [Extent(first=units.first + each * i + min(i, extra), count=each + (i < extra)) for i in range(n)]
 
 
 def _runs(counts: Array) -> list[Extent]:

@@ -296,20 +296,20 @@ def class_list(n_chips: int, **decisions: int) -> str:
     )
 
 
-def chips_of(n_chips: int, workload: Workload) -> list[shards.Share]:
+def chips_of(n_chips: int, workload: Workload, replicate: int) -> list[shards.Share]:
     """List what each chip has."""
     model = workload.model
-    return shards.assignment(model, shards.balanced(model, np.array([n_chips]), {}))
+    return shards.assignment(model, shards.balanced(model, np.array([n_chips]), {}, replicate=replicate))
 
 
-def heads_of_chips(n_chips: int, workload: Workload) -> str:
+def heads_of_chips(n_chips: int, workload: Workload, replicate: int = 1) -> str:
     """List the query heads of chip after chip."""
-    return ", ".join(str(chip.heads.count) for chip in chips_of(n_chips, workload))
+    return ", ".join(str(chip.heads.count) for chip in chips_of(n_chips, workload, replicate))
 
 
-def kv_heads_held(n_chips: int, workload: Workload) -> int:
+def kv_heads_held(n_chips: int, workload: Workload, replicate: int = 1) -> int:
     """Count the key/value heads on all chips, replicated ones as often as they are held."""
-    return sum(chip.kv_heads.count for chip in chips_of(n_chips, workload))
+    return sum(chip.kv_heads.count for chip in chips_of(n_chips, workload, replicate))
 
 
 def table(header: list[str], rows: Iterable[list[str]]) -> str:

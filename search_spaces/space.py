@@ -218,28 +218,28 @@ class Candidates:
     def size(self) -> int:
         """Number of distinct plans, counted without listing them.
 
-        What a decision's canonical value is depends on the number of chips and on that decision alone,
-        so that the plans of a number of chips are a product.
+        What a decision's canonical value is depends on that decision and on those that steer, such as the
+        number of chips, so that the plans of each of their combinations are a product.
         """
-        plans: dict[tuple[str, int], dict[str, set[Number]]] = {}
+        plans: dict[tuple[str | Number, ...], dict[str, set[Number]]] = {}
+        every_steering = [name for name, decision in DECISIONS.items() if decision.steers]
         for strategy, choices in self.space.choices.items():
-            chips = np.array(choices["n_chips"])
-            base = {name: np.full(len(chips), values[0]) for name, values in choices.items()}
-            for name, values in choices.items():
-                for value in values:
-                    asked = (
-                        base
-                        | {"n_chips": chips}
-                        | ({} if name == "n_chips" else {name: np.full(len(chips), value)})
-                    )
-                    found = canonical(self.workload, self.platform, Plans.filled(strategy, len(chips), asked))
-                    for owner, n, one in zip(
-                        found.strategies, found["n_chips"].tolist(), found[name].tolist(), strict=True
-                    ):
-                        plans.setdefault((owner, n), {}).setdefault(name, set()).add(one)
-        return sum(
-            prod(len(ones) for name, ones in sets.items() if name != "n_chips") for sets in plans.values()
-        )
+            steering = [name for name in every_steering if name in choices]
+            grid = np.meshgrid(*(choices[name] for name in steering), indexing="ij")
+            size = grid[0].size
+            base = {name: np.full(size, values[0]) for name, values in choices.items()}
+            base |= {name: axis.ravel() for name, axis in zip(steering, grid, strict=True)}
+            free = [name for name in choices if name not in steering]
+            for asked in ({}, *({name: np.full(size, one)} for name in free for one in choices[name])):
+                found = canonical(self.workload, self.platform, Plans.filled(strategy, size, base | asked))
+                steered = zip(
+                    found.strategies, *(found[name].tolist() for name in every_steering), strict=True
+                )
+                for i, combination in enumerate(steered):
+                    sets = plans.setdefault(combination, {})
+                    for name in asked:
+                        sets.setdefault(name, set()).add(found[name][i].item())
+        return sum(prod(map(len, sets.values())) for sets in plans.values())
 
 
 def _snapped(values: Values, allowed: tuple[Number, ...]) -> NDArray[Any]:

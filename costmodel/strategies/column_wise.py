@@ -25,7 +25,7 @@ from costmodel.plan import Plan, Plans
 from costmodel.precision import at_most, element_bytes, narrower, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Dimension, Extent, Fills, Shards, Share, assignment, balanced
-from costmodel.strategies.strategy import Strategy, pinning, pinning_words
+from costmodel.strategies.strategy import Strategy, kv_replication, pinning, words_of_all
 from costmodel.workload import Model, Workload
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
@@ -35,6 +35,7 @@ DECISIONS = (
     *PRUNING,
     "retransmission",
     "message_dropout",
+    "kv_replication",
     "pinning",
     "weight_bits",
     "message_bits",
@@ -245,7 +246,7 @@ def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards)
 def program(workload: Workload, platform: Platform, plans: Plans, _fills: Fills) -> Program:
     """Write what the chips do."""
     m = workload.model
-    shards = balanced(m, plans["n_chips"], dimensions(m))
+    shards = balanced(m, plans["n_chips"], dimensions(m), replicate=plans["kv_replication"])
     points = gather_points(m, shards, plans)
     embedding, head = around(workload, platform, plans, shards)
     halves = (part(workload, platform, plans, shards, points) for part in (attention, mlp))
@@ -282,10 +283,11 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     m = workload.model
     plans = plans.neutralised(DECISIONS)
     n = np.minimum(plans["n_chips"], m.heads)
+    replicated = kv_replication(workload, plans.changed(n_chips=n))
     values = {name: np.zeros(len(plans)) for name in PRUNING}
-    for chips in np.unique(n[n > 1]).tolist():
-        here = n == chips
-        shards = balanced(m, np.array([chips]), dimensions(m))
+    for chips, replicate in np.unique(np.stack([n, replicated])[:, n > 1], axis=1).T.tolist():
+        here = (n == chips) & (replicated == replicate)
+        shards = balanced(m, np.array([chips]), dimensions(m), replicate=replicate)
         own, hidden = shards.units["embedding_columns"], shards.units["ffn_columns"]
         owned = {"qkv": own, "o": shards.heads * m.head_size, "ffn_in": own, "ffn_out": hidden}
         for name, columns in owned.items():
@@ -296,7 +298,9 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
         "weight_bits": at_most("weight_bits", plans, m.weight_bits, platform),
         "message_bits": at_most("message_bits", plans, m.activation_bits, platform),
     }
-    return plans.changed(n_chips=n, pinning=pinning(platform, plans), **values, **widths)
+    return plans.changed(
+        n_chips=n, kv_replication=replicated, pinning=pinning(platform, plans), **values, **widths
+    )
 
 
 def _inputs(model: Model, share: Share) -> dict[str, Extent]:
@@ -308,7 +312,9 @@ def _inputs(model: Model, share: Share) -> dict[str, Extent]:
 def slices(workload: Workload, _platform: Platform, plan: Plan, _fills: Fills) -> tuple[ChipSlices, ...]:
     """Say what each chip has of every matrix, and how many of its columns it sends."""
     m = workload.model
-    shares = assignment(m, balanced(m, np.array([plan.n_chips]), dimensions(m)))
+    shares = assignment(
+        m, balanced(m, np.array([plan.n_chips]), dimensions(m), replicate=plan.kv_replication)
+    )
     weight_bytes = float(element_bytes(plan.weight_bits, m.weight_bits))
     inputs = [_inputs(m, share) for share in shares]
     sent = {
@@ -367,7 +373,7 @@ def words(plan: Plan) -> str:
         *((f"trained with message dropout {plan.message_dropout:g}",) if plan.message_dropout else ()),
     )
     widths = widths_words(weights=plan.weight_bits, messages=plan.message_bits)
-    return ", ".join((pruned, *pinning_words(plan), *widths, *lossy))
+    return ", ".join((pruned, *words_of_all(plan), *widths, *lossy))
 
 
 COLUMN_WISE = Strategy(

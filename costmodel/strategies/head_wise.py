@@ -19,8 +19,8 @@ from costmodel.plan import DECISIONS as EVERY_DECISION
 from costmodel.plan import Plan, Plans
 from costmodel.precision import BYTE, at_most, element_bytes, narrower, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
-from costmodel.shards import EVEN, Dimension, Extent, Fills, Shards, assignment, balanced, head_groups
-from costmodel.strategies.strategy import Strategy, pinning, pinning_words
+from costmodel.shards import EVEN, Dimension, Extent, Fills, Shards, assignment, balanced, head_classes
+from costmodel.strategies.strategy import Strategy, kv_replication, pinning, words_of_all
 from costmodel.workload import Model, Workload
 
 HELD_SUM_BITS = 32  # a partial sum that a leader adds to
@@ -194,6 +194,7 @@ def dealt_out(workload: Workload, plans: Plans, fills: Fills) -> Shards:
         m,
         plans["n_chips"],
         dimensions(m, weight_bytes, fills),
+        replicate=plans["kv_replication"],
         head_bytes=head_bytes,
         kv_head_bytes=head_bytes + cache_bytes,
     )
@@ -251,14 +252,15 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
     """
     plans = plans.neutralised(DECISIONS)
     n = plans["n_chips"]
-    heads, _, count = head_groups(workload.model, n)
-    most = np.max(heads * (count > 0), axis=0)
-    equal = np.sum(heads * count, axis=0) == most * n
+    replicated = kv_replication(workload, plans)
+    _, _, count = head_classes(workload.model, n, replicated)
+    equal = np.max(count, axis=0) == n
     group = n if platform.link.shared else np.minimum(plans["group_size"], n)
     return plans.changed(
         group_size=np.maximum(2, group),
         partial_sum_bits=np.where(n == 1, 8, plans["partial_sum_bits"]),
         shares=np.where(equal, 1, plans["shares"]),
+        kv_replication=replicated,
         pinning=pinning(platform, plans),
         weight_bits=at_most("weight_bits", plans, workload.model.weight_bits, platform),
     )
@@ -299,7 +301,7 @@ def slices(workload: Workload, _platform: Platform, plan: Plan, fills: Fills) ->
 def words(plan: Plan) -> str:
     """Say how partial sums are reduced, and which widths are packed."""
     shares = SHARES[plan.shares]
-    rest = (*shares, *pinning_words(plan), *widths_words(weights=plan.weight_bits))
+    rest = (*shares, *words_of_all(plan), *widths_words(weights=plan.weight_bits))
     if plan.n_chips == 1:
         return ", ".join(("alone", *rest))
     flat = plan.group_size == plan.n_chips > 2
@@ -309,7 +311,15 @@ def words(plan: Plan) -> str:
     return ", ".join((tree, *sums, *rest))
 
 
-DECISIONS = ("n_chips", "group_size", "partial_sum_bits", "shares", "pinning", "weight_bits")
+DECISIONS = (
+    "n_chips",
+    "group_size",
+    "partial_sum_bits",
+    "shares",
+    "kv_replication",
+    "pinning",
+    "weight_bits",
+)
 HEAD_WISE = Strategy(
     name="head_wise",
     description="heads, and hidden columns of the FFN, on different chips; partial sums are reduced",

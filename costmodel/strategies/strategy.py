@@ -10,7 +10,7 @@ import numpy as np
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, Ints, Plan, Plans
 from costmodel.program import ChipSlices, Program
-from costmodel.shards import Fills
+from costmodel.shards import Fills, alike
 from costmodel.workload import Workload
 
 
@@ -19,9 +19,17 @@ def pinning(platform: Platform, plans: Plans) -> Ints:
     return np.where(platform.mcu.l3 is None, 1, plans["pinning"])
 
 
-def pinning_words(plan: Plan) -> tuple[str, ...]:
-    """Say where chips may not keep some of their blocks."""
-    return () if plan.pinning else ("all blocks or none on chip",)
+def kv_replication(workload: Workload, plans: Plans) -> Ints:
+    """Give whether KV groups are split, and their heads replicated; where that changes nothing, they are."""
+    return np.where(alike(workload.model, plans["n_chips"]), 1, plans["kv_replication"])
+
+
+def words_of_all(plan: Plan) -> tuple[str, ...]:
+    """Say of what all strategies decide alike where it is unusual."""
+    return (
+        *(() if plan.kv_replication else ("KV groups whole",)),
+        *(() if plan.pinning else ("all blocks or none on chip",)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,6 +124,7 @@ def test_evaluate_prints_json_of_the_plan(dse: Command, run: Path) -> None:
             "group_size": 4,
             "partial_sum_bits": 16,
             "shares": 1,
+            "kv_replication": 1,
             "pinning": 1,
             "weight_bits": 8,
         },

@@ -23,7 +23,10 @@ def test_of_equal_plans_the_fastest_is_recommended_whatever_the_seed(
     # All plans of so many chips are equal in the one objective. Every run evaluated the least groups.
     on = ("--workload", case("models", "smollm2-135m"), "--platform", case("boards", "l2-large-slow"))
     asked = ("--objective", "n_chips", "--constraint", f"n_chips>={chips}", "--set", "partial_sum_bits=8")
-    asked = (*asked, "--set", "shares=0", "--set", "pinning=0")
+    asked = (
+        *asked,
+        *(text for name in ("shares", "pinning", "kv_replication") for text in ("--set", f"{name}=0")),
+    )
     found = set()
     for seed in range(2):
         out = f"{engine}-{chips}-{seed}"
@@ -60,13 +63,50 @@ def test_a_bound_on_the_footprint_is_as_good_as_a_smaller_memory(
     dse: Command, tmp_path: Path, pinning: int
 ) -> None:
     # 512 KiB of 2 MiB, or all of 512 KiB: what is fetched ahead fills either, and is not needed.
-    model = ("--workload", case("models", "smollm2-135m"), "--set", f"pinning={pinning}", "--set", "shares=1")
+    decided = (f"pinning={pinning}", "shares=1", "kv_replication=0")
+    model = ("--workload", case("models", "smollm2-135m"), *(x for d in decided for x in ("--set", d)))
     bound = ("--constraint", "l2_footprint<=512KiB")
     said(dse("search", *model, "--platform", case("boards", "l2-large"), *bound, "--out", "bound"))
     said(dse("search", *model, "--platform", case("boards", "l2-small"), "--out", "small"))
     trials = [pd.read_csv(tmp_path / out / "trials.csv") for out in ("bound", "small")]
     assert [int(table["feasible"].sum()) for table in trials] == [407, 407]
     assert trials[0]["feasible"].tolist() == trials[1]["feasible"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("chips", "heads", "compute_ms"),
+    [
+        (3, [11, 11, 10], 392.3),
+        (5, [7, 7, 6, 6, 6], 244.6),
+        (7, [5, 5, 5, 5, 4, 4, 4], 178.0),
+        (16, [2] * 16, None),
+        (4, [8] * 4, None),
+        (13, [3] * 6 + [2] * 7, None),
+    ],
+)
+def test_heads_are_as_even_as_whole_heads_allow(
+    dse: Command, chips: int, heads: list[int], compute_ms: float | None
+) -> None:
+    # 2 x 64 x 2048 x 2 MAC a head, half of it a KV head, 3 x 2048 a column, 2 MAC a cycle on 8 cores:
+    # on 7 chips (5 x 524,288 + 2 x 262,144 + 805 x 6,144) x 22 / 1e9 s.
+    on = ("--workload", case("models", "tinyllama-1.1b"), "--platform", case("boards", "l2-large"))
+    counted = ("--tokens", "2048", "--prefetch", "hidden", "--no-head")
+    found = {}
+    for replicate in (0, 1):
+        decided = (f"n_chips={chips}", "shares=0", f"kv_replication={replicate}")
+        settings = [text for value in decided for text in ("--set", value)]
+        found[replicate] = json.loads(dse("evaluate", *on, *counted, *settings, "--json").out)
+    held = [chip["owns"] for chip in found[1]["chips"]]
+    assert [one["heads"]["count"] for one in held] == heads
+    assert max(one["kv_heads"]["count"] for one in held) <= 2
+    times = [found[replicate]["costs"]["latency_by_cause_s"]["compute"] for replicate in (1, 0)]
+    if compute_ms is None:
+        assert times[0] >= times[1]  # as many heads on the fullest chip, and never fewer KV heads
+    else:
+        assert times[0] < times[1]
+        assert times[0] * 1e3 == pytest.approx(compute_ms, abs=0.05)
+        # Even heads have their price: a KV head that two chips share is held, and loaded, by both.
+        assert found[1]["costs"]["l3_bytes"] > found[0]["costs"]["l3_bytes"]
 
 
 @pytest.mark.parametrize("chips", [2, 7, 22, 43, 64])

@@ -27,9 +27,13 @@ def deal(total: int, n: int) -> list[int]:
     return hands
 
 
-def dealt_heads(model: Model, n: int) -> list[tuple[int, int]]:
-    """Heads and KV heads of each chip, most first: whole KV groups, or chips dealt to the groups."""
+def dealt_heads(model: Model, n: int, replicate: int = 1) -> list[tuple[int, int]]:
+    """Heads and KV heads of each chip, most first: as even as can be, or groups as whole."""
     group = model.heads // model.kv_heads
+    if replicate:
+        left = iter(range(model.heads))
+        runs = [[next(left) for _ in range(count)] for count in deal(model.heads, n)]
+        return sorted(((len(run), len({h // group for h in run})) for run in runs), reverse=True)
     if n <= model.kv_heads:
         return sorted(((group * k, k) for k in deal(model.kv_heads, n)), reverse=True)
     chips_of = deal(n, model.kv_heads)
@@ -43,40 +47,43 @@ def chips(shards: Shards, row: int, column: str) -> list[int]:
     return np.repeat(entries[:, row], shards.n_chips[:, row]).tolist()
 
 
-def cut(model: Model) -> Shards:
+def cut(model: Model, replicate: int = 1) -> Shards:
     """Cut a model over every number of chips."""
-    return balanced(model, EVERY_N, head_wise.dimensions(model))
+    return balanced(model, EVERY_N, head_wise.dimensions(model), replicate=replicate)
 
 
 def units(extent: Extent) -> range:
     return range(extent.first, extent.first + extent.count)
 
 
-@given(workload=workloads())
-def test_classes_hold_what_dealing_unit_by_unit_gives_each_chip(workload: Workload) -> None:
+@given(workload=workloads(), replicate=st.integers(0, 1))
+def test_classes_hold_what_dealing_unit_by_unit_gives_each_chip(workload: Workload, replicate: int) -> None:
     model = workload.model
-    shards = cut(model)
+    shards = cut(model, replicate)
     for row, n in enumerate(EVERY_N.tolist()):
         assert shards.n_chips[:, row].sum() == n
         heads = list(zip(chips(shards, row, "heads"), chips(shards, row, "kv_heads"), strict=True))
-        assert heads == dealt_heads(model, n)
+        assert heads == dealt_heads(model, n, replicate)
         assert chips(shards, row, "ffn_columns") == deal(model.ffn, n)[::-1]
         assert chips(shards, row, "vocabulary_rows") == deal(model.vocabulary, n)[::-1]
 
 
-@given(workload=workloads())
-def test_heads_columns_and_rows_are_all_given_away_and_evenly(workload: Workload) -> None:
+@given(workload=workloads(), replicate=st.integers(0, 1))
+def test_heads_columns_and_rows_are_all_given_away_and_evenly(workload: Workload, replicate: int) -> None:
     model = workload.model
-    shards = cut(model)
+    shards = cut(model, replicate)
     totals = (("heads", model.heads), ("ffn_columns", model.ffn), ("vocabulary_rows", model.vocabulary))
     for column, total in totals:
         units = shards.heads if column == "heads" else shards.units[column]
         assert (shards.total(units) == total).all()
     for units in shards.units.values():
         assert (np.ptp(units, axis=0) <= 1).all()
-    few = model.kv_heads >= EVERY_N
-    assert (np.ptp(shards.kv_heads[:, few], axis=0) <= 1).all()
-    assert (shards.total(shards.kv_heads)[few] == model.kv_heads).all()
+    if replicate:
+        assert (np.ptp(np.where(shards.n_chips > 0, shards.heads, shards.heads[:1]), axis=0) <= 1).all()
+    else:
+        few = model.kv_heads >= EVERY_N
+        assert (np.ptp(shards.kv_heads[:, few], axis=0) <= 1).all()
+        assert (shards.total(shards.kv_heads)[few] == model.kv_heads).all()
 
 
 @given(workload=workloads())
@@ -89,12 +96,14 @@ def test_a_class_without_chips_repeats_some_chip(workload: Workload) -> None:
         assert all(entry in present for entry in row)
 
 
-@given(workload=workloads())
-def test_the_unit_by_unit_assignment_agrees_with_the_classes(workload: Workload) -> None:
+@given(workload=workloads(), replicate=st.integers(0, 1))
+def test_the_unit_by_unit_assignment_agrees_with_the_classes(workload: Workload, replicate: int) -> None:
     model = workload.model
-    shards = cut(model)
+    shards = cut(model, replicate)
     for row, n in enumerate(EVERY_N.tolist()):
-        shares = assignment(model, balanced(model, np.array([n]), head_wise.dimensions(model)))
+        shares = assignment(
+            model, balanced(model, np.array([n]), head_wise.dimensions(model), replicate=replicate)
+        )
         assert sorted(h for share in shares for h in units(share.heads)) == list(range(model.heads))
         for share in shares:
             kv_heads = {h // (model.heads // model.kv_heads) for h in units(share.heads)}
@@ -154,35 +163,41 @@ def test_a_full_fill_levels_what_chips_hold(workload: Workload) -> None:
     assert (fullest <= emptiest + 2 * units + 1e-3).all()
 
 
-def repeated_weights(model: Model) -> np.ndarray:
+def repeated_weights(model: Model, replicate: int) -> np.ndarray:
     """Weights of key and value heads that more than one chip holds."""
-    kv_held = np.array([sum(kv for _, kv in dealt_heads(model, n)) for n in EVERY_N.tolist()])
+    kv_held = np.array([sum(kv for _, kv in dealt_heads(model, n, replicate)) for n in EVERY_N.tolist()])
     return 2 * (kv_held - model.kv_heads) * model.head_size * model.embedding
 
 
-def every_program(workload: Workload) -> Program:
+def every_program(workload: Workload, replicate: int = 1) -> Program:
     """Write head-wise plans for every number of chips."""
-    batch = Plans.of(Plan(strategy="head_wise", n_chips=n) for n in EVERY_N.tolist())
+    batch = Plans.of(
+        Plan(strategy="head_wise", n_chips=n, kv_replication=replicate) for n in EVERY_N.tolist()
+    )
     return costed(workload, KERNEL_SETS["date2025"], batch).program
 
 
-@given(workload=workloads())
-def test_weights_of_all_shards_are_the_model_and_the_repeated_kv_heads(workload: Workload) -> None:
-    model, program = workload.model, every_program(workload)
+@given(workload=workloads(), replicate=st.integers(0, 1))
+def test_weights_of_all_shards_are_the_model_and_the_repeated_kv_heads(
+    workload: Workload, replicate: int
+) -> None:
+    model, program = workload.model, every_program(workload, replicate)
     held = sum(np.sum(program.chips * held_bytes([program.part(half)]), axis=0) for half in HALVES)
-    repeated = repeated_weights(model)
-    assert (repeated[model.kv_heads >= EVERY_N] == 0).all()
+    repeated = repeated_weights(model, replicate)
+    assert replicate or (repeated[model.kv_heads >= EVERY_N] == 0).all()
     assert held.tolist() == ((model.block_weights + repeated) * model.weight_bytes).tolist()
 
 
-@given(workload=workloads())
-def test_macs_of_all_shards_are_the_model_and_the_repeated_kv_heads(workload: Workload) -> None:
-    model, s, program = workload.model, workload.rows, every_program(workload)
+@given(workload=workloads(), replicate=st.integers(0, 1))
+def test_macs_of_all_shards_are_the_model_and_the_repeated_kv_heads(
+    workload: Workload, replicate: int
+) -> None:
+    model, s, program = workload.model, workload.rows, every_program(workload, replicate)
     done = np.zeros(len(EVERY_N))
     for operator in (o for half in HALVES for step in program.part(half).steps for o in step.work):
         done = done + np.sum(operator.macs * program.chips, axis=0)
     scores_and_values = 2 * workload.context * model.heads * model.head_size
-    expected = s * (model.block_weights + repeated_weights(model) + scores_and_values)
+    expected = s * (model.block_weights + repeated_weights(model, replicate) + scores_and_values)
     assert done.tolist() == expected.tolist()
 
 

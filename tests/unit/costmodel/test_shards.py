@@ -4,13 +4,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from costmodel import load_workload
-from costmodel.shards import Dimension, Shards, Share, assignment, balanced, level, share
+from costmodel.shards import Dimension, Shards, Share, assignment, balanced, level
 from costmodel.strategies.head_wise import dimensions
 from costmodel.workload import Model
 
 
-def chips(model: Model, n: int) -> list[tuple[int, ...]]:
-    return rows_of(balanced(model, np.array([n]), dimensions(model)), 0)
+def chips(model: Model, n: int, replicate: int = 1) -> list[tuple[int, ...]]:
+    return rows_of(balanced(model, np.array([n]), dimensions(model), replicate=replicate), 0)
 
 
 def rows_of(shards: Shards, row: int) -> list[tuple[int, ...]]:
@@ -24,14 +24,9 @@ def sized(**sizes: int) -> Model:
     return load_workload("stories260k").model.model_copy(update=sizes)
 
 
-def assigned(model: Model, n: int, **totals: int) -> list[Share]:
+def assigned(model: Model, n: int, replicate: int = 1, **totals: int) -> list[Share]:
     dealt = {name: Dimension(total=total) for name, total in totals.items()}
-    return assignment(model, balanced(model, np.array([n]), dealt))
-
-
-def test_share_is_division_with_remainder() -> None:
-    each, extra = share(10, np.array([1, 3, 4, 11]))
-    assert (each.tolist(), extra.tolist()) == ([10, 3, 2, 0], [0, 1, 2, 10])
+    return assignment(model, balanced(model, np.array([n]), dealt, replicate=replicate))
 
 
 @pytest.mark.parametrize(
@@ -48,9 +43,27 @@ def test_share_is_division_with_remainder() -> None:
         ((1, 1, 2, 2), 2, [(1, 1, 1, 1), (0, 0, 1, 1)]),
     ],
 )
-def test_known_cuts(sizes: tuple[int, ...], n: int, held: list[tuple[int, ...]]) -> None:
+def test_known_cuts_into_whole_groups(sizes: tuple[int, ...], n: int, held: list[tuple[int, ...]]) -> None:
     heads, kv_heads, ffn, vocabulary = sizes
-    assert chips(sized(heads=heads, kv_heads=kv_heads, ffn=ffn, vocabulary=vocabulary), n) == held
+    assert chips(sized(heads=heads, kv_heads=kv_heads, ffn=ffn, vocabulary=vocabulary), n, 0) == held
+
+
+@pytest.mark.parametrize(
+    ("heads", "kv_heads", "n", "held"),
+    [
+        (32, 4, 3, [(11, 2), (11, 2), (10, 2)]),
+        (32, 4, 5, [(7, 2), (7, 1), (6, 2), (6, 2), (6, 1)]),
+        (32, 4, 7, [(5, 2), (5, 2), (5, 1), (5, 1), (4, 1), (4, 1), (4, 1)]),
+        (9, 3, 2, [(5, 2), (4, 2)]),
+        (6, 3, 2, [(3, 2), (3, 2)]),
+        (8, 1, 3, [(3, 1), (3, 1), (2, 1)]),
+        (4, 2, 6, [(1, 1), (1, 1), (1, 1), (1, 1), (0, 0), (0, 0)]),
+    ],
+)
+def test_known_cuts_with_kv_heads_replicated(
+    heads: int, kv_heads: int, n: int, held: list[tuple[int, int]]
+) -> None:
+    assert [chip[:2] for chip in chips(sized(heads=heads, kv_heads=kv_heads), n)] == held
 
 
 @given(
@@ -111,14 +124,20 @@ def test_a_class_begins_where_the_one_before_it_ends() -> None:
 
 def test_kv_heads_are_repeated_only_on_chips_that_share_a_group() -> None:
     model = sized(heads=8, kv_heads=2)
-    repeated = [sum(chip[1] for chip in chips(model, n)) - 2 for n in (1, 2, 3, 4, 8, 16)]
-    assert repeated == [0, 0, 1, 2, 6, 6]
+    repeated = {
+        way: [sum(chip[1] for chip in chips(model, n, way)) - 2 for n in (1, 2, 3, 4, 8, 16)]
+        for way in (0, 1)
+    }
+    assert repeated == {0: [0, 0, 1, 2, 6, 6], 1: [0, 0, 2, 2, 6, 6]}
 
 
-def test_heads_that_share_a_kv_head_stay_together() -> None:
-    shares = assigned(sized(heads=8, kv_heads=4), 3)
+def test_heads_that_share_a_kv_head_stay_together_unless_it_is_replicated() -> None:
+    shares = assigned(sized(heads=8, kv_heads=4), 3, replicate=0)
     assert [(s.heads.first, s.heads.count) for s in shares] == [(0, 4), (4, 2), (6, 2)]
     assert [(s.kv_heads.first, s.kv_heads.count) for s in shares] == [(0, 2), (2, 1), (3, 1)]
+    shares = assigned(sized(heads=8, kv_heads=4), 3)
+    assert [(s.heads.first, s.heads.count) for s in shares] == [(0, 3), (3, 3), (6, 2)]
+    assert [(s.kv_heads.first, s.kv_heads.count) for s in shares] == [(0, 2), (1, 2), (3, 1)]
 
 
 def test_ranges_of_columns_follow_each_other() -> None:

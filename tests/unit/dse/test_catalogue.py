@@ -54,7 +54,7 @@ def test_a_parameter_is_shown_with_value_unit_status_and_source() -> None:
 
 def test_a_space_is_shown_with_its_choices() -> None:
     text = printed("head_wise")
-    assert "896 combinations" in text
+    assert "1792 combinations" in text
     assert "2, 3, 4, 6, 8, 16, 64" in text
 
 
@@ -96,7 +96,7 @@ def test_own_space_is_shown_by_its_path(tmp_path: Path) -> None:
     path.write_text((Path(search_spaces.__file__).parent / "head_wise.toml").read_text())
     lines = printed(str(path)).splitlines()
     assert lines[0].startswith(f"space {path}: ")
-    assert lines[0].endswith("; 896 combinations, equivalent ones counted apart")
+    assert lines[0].endswith("; 1792 combinations, equivalent ones counted apart")
     assert lines[1] == "strategy head_wise"
     _, *built_in, strategy = printed("head_wise").splitlines()
     assert lines[1:] == built_in

@@ -37,8 +37,9 @@ PLANS = [
 
 
 @cache
-def written(model: str, n: int) -> Deployment:
-    return deployment(WORKLOADS[model], PLATFORM, Plan(strategy="head_wise", n_chips=n), Accounting())
+def written(model: str, n: int, **decided: int) -> Deployment:
+    plan = Plan(strategy="head_wise", n_chips=n, **decided)
+    return deployment(WORKLOADS[model], PLATFORM, plan, Accounting())
 
 
 def tiles(extents: list[Extent], total: int) -> bool:
@@ -106,16 +107,17 @@ def test_slices_are_what_the_chip_owns(model: str) -> None:
 
 
 @EVERY_MODEL
-def test_weight_bytes_sum_to_the_model_and_what_is_held_twice(model: str) -> None:
+@pytest.mark.parametrize("replicate", [0, 1])
+def test_weight_bytes_sum_to_the_model_and_what_is_held_twice(model: str, replicate: int) -> None:
     m = WORKLOADS[model].model
     for n in COUNTS:
-        chips = written(model, n).chips
+        chips = written(model, n, kv_replication=replicate).chips
         sums: dict[str, float] = {}
         for chip in chips:
             for share in chip.weights:
                 sums[share.matrix] = sums.get(share.matrix, 0.0) + share.bytes
         copies = sum(chip.owns["kv_heads"].count for chip in chips) - m.kv_heads
-        assert copies == 0 or n > m.kv_heads
+        assert copies == 0 or n > m.kv_heads or (replicate and m.heads > m.kv_heads)
         twice = 2 * copies * m.head_size * m.embedding * m.weight_bytes
         outside = {name for name in sums if "head" in name or "embedding" in name}
         blocks = sum(size for name, size in sums.items() if name not in outside)
@@ -209,6 +211,7 @@ def test_plan_is_written_in_its_canonical_form(tinyllama: Workload, siracusa: Pl
         "group_size": 5,
         "partial_sum_bits": 16,
         "shares": 1,
+        "kv_replication": 1,
         "pinning": 1,
         "weight_bits": 8,
     }

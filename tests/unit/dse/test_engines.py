@@ -95,6 +95,7 @@ def test_consecutive_choices_are_a_range(
         "group_size": CategoricalDistribution((2, 3, 4, 6, 8, 16, 64)),
         "partial_sum_bits": IntDistribution(16, 16),
         "shares": IntDistribution(1, 2),
+        "kv_replication": IntDistribution(0, 1),
     }
 
 

@@ -57,11 +57,12 @@ def test_built_in_space_is_as_large_as_brute_force(name: str) -> None:
 
 def test_head_wise_space_has_every_number_of_chips() -> None:
     space = load_space("head_wise")
-    assert tuple(space.choices["head_wise"]) == ("n_chips", "group_size", "partial_sum_bits", "shares")
+    named = ("n_chips", "group_size", "partial_sum_bits", "shares", "kv_replication")
+    assert tuple(space.choices["head_wise"]) == named
     plans = space.on(*ON).all_plans
     assert set(plans["n_chips"].tolist()) == set(range(1, 65))
     assert {p.group_size for p in plans if p.n_chips == 64} == {2, 3, 4, 6, 8, 16, 64}
-    assert (space.combinations, len(plans)) == (896, 808)
+    assert (space.combinations, len(plans)) == (1792, 808)
 
 
 @given(choices=CHOICES)
@@ -108,7 +109,7 @@ def test_strategies_of_a_space_have_their_own_choices(monkeypatch: pytest.Monkey
     )
     assert (space.combinations, space.union("n_chips")) == (6, (1, 2, 3, 4))
     assert space.named == ("n_chips", "group_size", "partial_sum_bits")
-    assert space.decisions == (*space.named, "shares", "pinning", "weight_bits")
+    assert space.decisions == (*space.named, "shares", "kv_replication", "pinning", "weight_bits")
     candidates = space.on(*ON)
     plans = [(p.strategy, p.n_chips, p.group_size) for p in candidates.all_plans]
     head_wise_plans = [("head_wise", 1, 2), ("head_wise", 3, 2), ("head_wise", 3, 3)]
