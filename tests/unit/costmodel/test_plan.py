@@ -1,4 +1,5 @@
 from dataclasses import asdict
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,8 @@ def test_keys_rise_with_strategy_and_then_with_decisions_in_their_order() -> Non
     found = keys(Plans.of(ordered))
     assert (np.diff(found) > 0).all()
     most = Plan(strategy=list(STRATEGIES)[-1], **{name: d.high for name, d in DECISIONS.items()})
-    assert 0 < keys(Plans.of([most]))[0] < 2**62
+    sizes = [prod(DECISIONS[name].codes for name in one.decisions) for one in STRATEGIES.values()]
+    assert keys(Plans.of([most]))[0] == sum(sizes) - 1 < 2**63
 
 
 @pytest.mark.parametrize(
