@@ -18,6 +18,7 @@ from costmodel.loads import Pace, late_s
 from costmodel.memory import Placement, place
 from costmodel.plan import Plans
 from costmodel.program import Program
+from costmodel.residency import Share
 from costmodel.shards import Fills
 from costmodel.stages import Stage, stage
 from costmodel.strategies import strategy_named
@@ -67,12 +68,16 @@ def code_bytes(platform: Platform, n: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Costing:
-    """Canonical plans of one strategy, their program, where everything lies, what it costs and damages."""
+    """Canonical plans of one strategy, their program, where everything lies, what it costs and damages.
+
+    `share` has the chips that there are, one by one.
+    """
 
     plans: Plans
     fills: Fills
     program: Program
     counted: Counted
+    share: Share
     placement: Placement
     pace: Pace
     block: Stage
@@ -94,7 +99,12 @@ def damage_of(workload: Workload, program: Program, counted: Counted, accounting
 
 
 def costed(
-    workload: Workload, platform: Platform, plans: Plans, accounting: Accounting, fills: Fills
+    workload: Workload,
+    platform: Platform,
+    plans: Plans,
+    accounting: Accounting,
+    fills: Fills,
+    reserved: Placement | None = None,
 ) -> Costing:
     """Cost canonical plans of one strategy, and keep what the costs are made of.
 
@@ -102,6 +112,8 @@ def costed(
     ----------
     fills : Fills
         How shares by room are dealt out.
+    reserved : Placement, optional
+        Where everything lies already; without it, where chips wait least.
     """
     (strategy,) = plans.names
     mcu = platform.mcu
@@ -129,7 +141,7 @@ def costed(
     where = roles > 0
     of_plan = np.broadcast_to(np.arange(len(plans)), where.shape)[where]
     share = share_of(workload, platform, counted, besides, where)
-    placement = place(mcu, share, pace.at(of_plan), pinning[of_plan]).spread(where)
+    placement = reserved or place(mcu, share, pace.at(of_plan), pinning[of_plan]).spread(where)
     off_chip = np.any(placement.table_off_chip, axis=OF_CHIPS)
     lookup = sum((part.looked_up_bytes for part in counted.around), 0.0) * off_chip
     l3_s = lookup / bandwidth + l3_wait_s(placement, pace, workload, n_blocks, pinning)
@@ -193,6 +205,7 @@ def costed(
         fills=fills,
         program=program,
         counted=counted,
+        share=share,
         placement=placement,
         pace=pace,
         block=block,

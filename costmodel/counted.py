@@ -123,7 +123,8 @@ def share_of(
     return Share(
         weights=each(held_bytes(counted.halves)),
         cache=each(token_bytes * workload.cached_tokens),
-        cache_read=each(token_bytes * (workload.cached_tokens if workload.reads_cache else 0)),
+        cache_read=each(token_bytes * (workload.context if workload.reads_cache else 0)),
+        room_to_read=each(token_bytes * (workload.cached_tokens if workload.reads_cache else 0)),
         stored=each(token_bytes * (rows if workload.writes_cache else 0)),
         activations=each(counted.activation_peak_bytes + besides),
         working=each(counted.tile_bytes + besides),

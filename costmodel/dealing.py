@@ -54,6 +54,11 @@ def best(workload: Workload, platform: Platform, plans: Plans, accounting: Accou
     return Fills(columns=columns[chosen], rows=rows[chosen])
 
 
+def recosted(found: Costing, workload: Workload, platform: Platform, accounting: Accounting) -> Costing:
+    """Cost plans as they are dealt out and placed already, by another accounting of prefetches."""
+    return costed(workload, platform, found.plans, accounting, found.fills, found.placement)
+
+
 def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Costing:
     """Cost canonical plans of one strategy, and keep what the costs are made of."""
     return costed(workload, platform, plans, accounting, best(workload, platform, plans, accounting))

@@ -88,6 +88,10 @@ class Placement:
         """L3 bytes of the LM head."""
         return self.head_exposed + self.head_prefetched
 
+    def at(self, where: NDArray[np.bool_]) -> Placement:
+        """Give the chips of some roles and classes one by one."""
+        return Placement(**{f.name: getattr(self, f.name)[where] for f in fields(self)})
+
     def spread(self, where: NDArray[np.bool_]) -> Placement:
         """Give chips their places in an array: those that are not there repeat the first that is.
 
@@ -120,7 +124,7 @@ def placed(share: Share, choice: Residency, room: float) -> Placement:
     left = room - pinned - share.activations
     spilled = np.where(choice.tiled, np.maximum(-left, 0.0), 0.0)
     exposed = np.where(choice.tiled, streamed_bytes(share, left), share.runs - choice.ahead)
-    running = np.where(loaded > 0, share.runs, 0.0)
+    running = np.where(loaded > 0, share.room_to_run, 0.0)
     held = pinned + running + np.maximum(choice.ahead, choice.head_ahead) + choice.kept
     beside = left - np.where(choice.tiled, 0.0, running) - choice.ahead - choice.kept
     stays = (choice.kept >= share.head) & (share.embedding <= beside)

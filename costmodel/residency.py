@@ -24,6 +24,8 @@ class Share:
         One block's weights, and its KV cache.
     cache_read, stored
         What a block reads of that cache, and its new keys and values.
+    room_to_read
+        What it reads at most, with the longest context.
     activations, working
         Most activations alive at once; what of them cannot be spilled: those of one tile of rows, and
         packets under way.
@@ -38,6 +40,7 @@ class Share:
     weights: Array
     cache: Array
     cache_read: Array
+    room_to_read: Array
     stored: Array
     activations: Array
     working: Array
@@ -59,8 +62,13 @@ class Share:
 
     @property
     def runs(self) -> Array:
-        """What one block takes that is loaded for its turn."""
+        """What is loaded of one block for its turn."""
         return self.weights + self.cache_read
+
+    @property
+    def room_to_run(self) -> Array:
+        """What one block takes that is loaded for its turn."""
+        return self.weights + self.room_to_read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +97,8 @@ class Residency:
 def all_or_none(share: Share, room: float) -> Residency:
     """Keep all blocks if they fit, else none; the head's rows if they fit beside all blocks."""
     resident = share.n_blocks * share.stays + share.activations <= room
-    running = share.runs + share.activations <= room
-    held = np.where(resident, share.n_blocks * share.stays, share.runs)
+    running = share.room_to_run + share.activations <= room
+    held = np.where(resident, share.n_blocks * share.stays, share.room_to_run)
     left = np.maximum(room - share.activations - held, 0.0)
     head_room = np.where(resident | running, left, 0.0)
     stays = resident & (share.head + share.embedding <= head_room)
@@ -165,11 +173,11 @@ def _ways(
     yield fits, loaded > 0, np.zeros(len(fits)), np.minimum(share.head[fits], spare)
     if not loaded:
         return
-    runs = fits[left[fits] >= share.runs[fits]]
+    runs = fits[left[fits] >= share.room_to_run[fits]]
     if not len(runs):
         return
     block, head = share.runs[runs], share.head[runs]
-    beside = left[runs] - block
+    beside = left[runs] - share.room_to_run[runs]
     ahead = np.minimum(block, beside)
     yield runs, False, ahead, np.minimum(head, beside - ahead)
     short = head + block > beside

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -107,6 +107,8 @@ class Workload:
     request : {"prompt", "autoregressive", "encoder"}
         Prompt: `n_tokens` tokens at once, filling the KV cache. Autoregressive: one token against a
         context of `n_tokens` (itself included). Encoder: `n_tokens` tokens at once, no cache.
+    least_context : int
+        Context that chips must have room for at least; they have room for the tokens costed anyway.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Workload:
     importance_record: Record
     calibration: Calibration
     calibration_record: Record
+    least_context: int = 0
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -151,12 +154,30 @@ class Workload:
 
     @property
     def cached_tokens(self) -> int:
-        """Tokens whose keys and values a chip must hold."""
-        return self.n_tokens if self.writes_cache else 0
+        """Tokens whose keys and values a chip must have room for."""
+        return self.context_max if self.writes_cache else 0
+
+    @property
+    def context_max(self) -> int:
+        """Longest context that chips have room for."""
+        return max(self.n_tokens, self.least_context)
+
+    @property
+    def room_to_attend(self) -> int:
+        """Tokens that a token attends to at most."""
+        return self.context_max if self.reads_cache else self.context
+
+    def with_room(self, context: int) -> Workload:
+        """Give the same request with room for another longest context."""
+        return replace(self, least_context=context)
 
 
 def load_workload(
-    name: str, request: str | None = None, n_tokens: int | None = None, calibration: str | None = None
+    name: str,
+    request: str | None = None,
+    n_tokens: int | None = None,
+    calibration: str | None = None,
+    context: int | None = None,
 ) -> Workload:
     """Read a model by name or path and pick a request: its default, or the one asked for.
 
@@ -164,9 +185,11 @@ def load_workload(
     ----------
     calibration : str, optional
         Name or path of what is known of its accuracy; by default what its family gives to expect.
+    context : int, optional
+        Longest context to have room for; by default the tokens costed.
     """
     calibrated = None if calibration is None else load("calibration", calibration)
-    return workload_of(load("model", name), None, calibrated, request, n_tokens)
+    return workload_of(load("model", name), None, calibrated, request, n_tokens, context)
 
 
 def workload_of(
@@ -175,6 +198,7 @@ def workload_of(
     calibration: Record | None,
     request: str | None,
     n_tokens: int | None,
+    context: int | None = None,
 ) -> Workload:
     """Build a workload out of records of a model, an importance and a calibration, or its family's.
 
@@ -201,6 +225,10 @@ def workload_of(
     tokens = model.requests[kind] if n_tokens is None else n_tokens
     if not 1 <= tokens <= MAX_TOKENS:
         raise UsageError(f"tokens {tokens} must be 1 to {MAX_TOKENS}")
+    if kind == "encoder" and context is not None:
+        raise UsageError(f"context {context}: an encoder keeps none", "--tokens is what it reads at once")
+    if context is not None and not tokens <= context <= MAX_TOKENS:
+        raise UsageError(f"context {context} must be {tokens}, the tokens costed, to {MAX_TOKENS}")
     return Workload(
         name=record.name,
         model=model,
@@ -211,4 +239,5 @@ def workload_of(
         importance_record=family,
         calibration=calibrated,
         calibration_record=known,
+        least_context=context or 0,
     )

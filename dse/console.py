@@ -15,7 +15,7 @@ from rich.text import Text
 from costmodel.calibration import Calibration
 from costmodel.costs import LATENCY_CAUSES
 from dse.digits import joules, seconds
-from dse.export import title
+from dse.export import plan_at, title
 from dse.objectives import SCORES, Objective, objectives_of
 from dse.search import Job, SearchResult
 from dse.tables import exceeded, levers
@@ -23,6 +23,7 @@ from dse.terminal import plain_table
 from dse.winners import winners_sentence
 from dse.words import (
     UNCALIBRATED,
+    context_lines,
     limit_line,
     plan_of_row,
     plan_words,
@@ -98,7 +99,9 @@ def search_report(
     """What a search found, what to do with it, and where the files are."""
     job, certificate = result.job, result.certificate
     scope = scope_words(job.accounting.scope, head=job.accounting.head)
-    asked = dict.fromkeys(request_words(one.request, one.n_tokens) for one in job.workloads)
+    asked = dict.fromkeys(
+        request_words(one.request, one.n_tokens, one.cached_tokens) for one in job.workloads
+    )
     requests = " or ".join(asked)
     share = job.accounting.message_loss
     lost = f", {100 * share:.3g} % of messages lost" if share else ""
@@ -132,8 +135,12 @@ def search_report(
         left = len(front) - len(shown_rows(front))
         if left:
             lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
+        document = plan_at(result, recommended)
         shares = {c: float(result.costs.latency_by_cause_s[c][recommended]) for c in LATENCY_CAUSES}
         lines += ["", Text(recommendation(result), style="bold green"), limit_line(shares)]
+        if (room := document.context) is not None:
+            most, latency_s = document.workload.context_max, document.costs.latency_s
+            lines += context_lines(most, latency_s, room.up_to, room.latency_beyond_s)
         carried = job.platform.kernels.time_uncertainty
         if carried is not None:
             lines.append(f"Times carry about {carried:.0%}; ratios of plans less.")

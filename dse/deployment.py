@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
-from typing import Any, get_args
+from collections.abc import Collection, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -13,27 +11,29 @@ from costmodel import shards
 from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage
 from costmodel.calibration import UNITS
+from costmodel.context import context_room
 from costmodel.costing import code_bytes
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
-from costmodel.errors import DseError, ParameterError, cut, nearest
-from costmodel.evaluate import Inspection, inspect
+from costmodel.dealing import recosted
+from costmodel.evaluate import Inspection, evaluate, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
-from costmodel.hardware import Platform, platform_of
+from costmodel.hardware import Platform
 from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
-from costmodel.parameters import KINDS, Record, hash_of, validate
-from costmodel.plan import Plan, plan_of
+from costmodel.parameters import Record
+from costmodel.plan import Plan
 from costmodel.precision import PACKED
 from costmodel.program import ChipSlices
 from costmodel.strategies import strategy_named
-from costmodel.workload import REQUEST_KINDS, Workload, workload_of
+from costmodel.workload import REQUEST_KINDS, Workload
 from dse import __version__
 from dse.document import (
     SCHEMA_VERSION,
     AccountingChoice,
     AccuracyDrop,
     ChipShare,
+    ContextRoom,
     Decisions,
     Deployment,
     Extent,
@@ -44,7 +44,6 @@ from dse.document import (
     PlatformChoice,
     PredictedCosts,
     Round,
-    RunWorkload,
     Synchronisation,
     Violation,
     WorkloadChoice,
@@ -143,7 +142,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     return Deployment(
         schema_version=SCHEMA_VERSION,
         generator=f"dse {__version__}",
-        workload=WorkloadChoice(name=workload.name, request=workload.request, n_tokens=workload.n_tokens),
+        workload=workload_choice(workload),
         platform=PlatformChoice(
             name=platform_record.name,
             mcu=mcu.name,
@@ -160,10 +159,39 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
         scales={what: f"static, {scale}" for what, scale in strategy_named(plan.strategy).scales.items()},
         costs=costs,
+        context=_context(workload, platform, accounting, found),
         chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform, plan, found.costing.damage),
         inputs=inputs_of((*workload.records, *platform.records)),
+    )
+
+
+def latency_by(
+    workload: Workload, platform: Platform, plan: Plan, accounting: Accounting, other: Accounting
+) -> float:
+    """Give the latency of a plan, as it is dealt out for one accounting, by another one of prefetches."""
+    found = inspect(workload, platform, plan, accounting)
+    return float(recosted(found.costing, workload, platform, other).costs.latency_s[0])
+
+
+def _context(
+    workload: Workload, platform: Platform, accounting: Accounting, found: Inspection
+) -> ContextRoom | None:
+    if not workload.writes_cache:
+        return None
+    up_to = context_room(workload, platform, accounting, found.costing)
+    again = evaluate(workload.with_room(up_to + 1), platform, found.costing.plans, accounting)
+    return ContextRoom(up_to=up_to, latency_beyond_s=float(again.latency_s[0]) if again.feasible[0] else None)
+
+
+def workload_choice(workload: Workload) -> WorkloadChoice:
+    """Give a workload as a document names it."""
+    return WorkloadChoice(
+        name=workload.name,
+        request=workload.request,
+        n_tokens=workload.n_tokens,
+        context_max=workload.cached_tokens,
     )
 
 
@@ -268,126 +296,3 @@ def _synchronisation(one: PlannedSynchronisation) -> Synchronisation:
             for leg in one.legs
         ],
     )
-
-
-WORKLOAD_KINDS = ("model", "importance", "calibration")
-PLATFORM_KINDS = ("platform", "mcu", "link", "kernels")
-Parts = tuple[Workload, Platform, Plan, Accounting]
-
-
-def parts(document: Deployment) -> Parts:
-    """Give back what a document was made of, from the parameters that it carries.
-
-    Raises
-    ------
-    DseError
-        The document's contents make no sense.
-    """
-    records = _records(document.inputs, KINDS)
-    strategy_named(document.decisions.strategy)
-    return (
-        _workload(document.workload, records),
-        platform_of(tuple(records[k] for k in PLATFORM_KINDS)),
-        plan_of({"strategy": document.decisions.strategy, **document.decisions.values}),
-        Accounting(**document.accounting.model_dump()),
-    )
-
-
-def _records(inputs: Sequence[Input], kinds: Iterable[str]) -> dict[str, Record]:
-    """Give back the parameter files that a document carries, one of each kind."""
-    records: dict[str, Record] = {}
-    for entry in inputs:
-        if entry.kind in records:
-            raise ParameterError(f"key 'inputs' holds two of kind {entry.kind!r}")
-        if hash_of(entry.data) != entry.sha256:
-            raise ParameterError(
-                f"key 'inputs': the contents of {entry.kind} {entry.name!r} are not those hashed"
-            )
-        records[entry.kind] = Record(**entry.model_dump())
-    for kind in kinds:
-        if kind not in records:
-            raise ParameterError(f"key 'inputs' holds no {kind}")
-    return records
-
-
-def _workload(choice: WorkloadChoice, records: dict[str, Record]) -> Workload:
-    return workload_of(
-        records["model"], records["importance"], records["calibration"], choice.request, choice.n_tokens
-    )
-
-
-def workload_in(summary: dict[str, Any], name: str) -> Workload:
-    """Give back a workload of a run by its name.
-
-    Parameters
-    ----------
-    summary : dict
-        Contents of run.json.
-
-    Raises
-    ------
-    ParameterError
-        The run has none of that name, or what it carries of it makes no sense.
-    """
-    known = [validate(RunWorkload, entry, "run.json: key 'workloads'") for entry in summary["workloads"]]
-    for one in known:
-        if one.name == name:
-            return _workload(one, _records(one.inputs, WORKLOAD_KINDS))
-    raise ParameterError(f"the run has no workload {name!r}; {nearest(name, [one.name for one in known])}")
-
-
-MAX_PLAN_BYTES = 20_000_000
-
-
-def read_deployment(path: Path) -> tuple[Deployment, Parts]:
-    """Read a plan's file, and what it was made of.
-
-    Raises
-    ------
-    ParameterError
-        It cannot be read, is no JSON, is no plan of this schema, or makes no sense.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise ParameterError(f"plan {path} is not a file")
-        if path.stat().st_size > MAX_PLAN_BYTES:
-            raise ParameterError(f"plan {path}: larger than {MAX_PLAN_BYTES} bytes")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParameterError(f"plan {path} cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise ParameterError(f"plan {path} is not readable text") from None
-    except ValueError as error:
-        raise ParameterError(f"plan {path}: broken JSON: {error}") from None
-    document = validate(Deployment, data, f"plan {path}")
-    try:
-        return document, parts(document)
-    except DseError as error:
-        raise ParameterError(f"plan {path}: {error.message}", error.hint) from None
-
-
-def check_unchanged(path: Path, stored: Deployment, again: Deployment) -> None:
-    """Refuse a plan's file that says anything else than its own parameters and decisions give.
-
-    Raises
-    ------
-    ParameterError
-        The first key that differs, with both values.
-    """
-    difference = first_difference(stored.model_dump(mode="json"), again.model_dump(mode="json"), "")
-    if difference:
-        raise ParameterError(
-            f"plan {path}: {difference}",
-            f"the file was edited, or made by another version: {stored.generator}",
-        )
-
-
-def first_difference(stored: Any, again: Any, key: str) -> str:
-    """Name the first key at which two documents differ; empty when they are equal."""
-    if isinstance(stored, dict) and isinstance(again, dict) and stored.keys() == again.keys():
-        pairs = [(stored[k], again[k], f"{key}.{k}" if key else k) for k in stored]
-    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
-        pairs = [(a, b, f"{key}[{i}]") for i, (a, b) in enumerate(zip(stored, again, strict=True))]
-    else:
-        return "" if stored == again else f"key {key!r} is {cut(stored)}, its parameters give {cut(again)}"
-    return next((found for a, b, k in pairs if (found := first_difference(a, b, k))), "")

@@ -202,13 +202,14 @@ class Input(BaseModel):
 
 
 class WorkloadChoice(BaseModel):
-    """The workload by name, request and tokens."""
+    """The workload by name, request, tokens, and the longest context there is room for (0: no cache)."""
 
     model_config = STRICT
 
     name: str
     request: RequestKind
     n_tokens: int
+    context_max: int
 
 
 class RunWorkload(WorkloadChoice):
@@ -249,8 +250,25 @@ class Decisions(BaseModel):
     values: dict[str, PlainNumber]
 
 
+class ContextRoom(BaseModel):
+    """How long a context there is room for.
+
+    Up to `up_to` tokens each chip keeps the blocks that it keeps, and all fits; 0 where it does not fit.
+    `latency_beyond_s` is what an inference takes once there is room for one more; none where that does
+    not fit.
+    """
+
+    model_config = STRICT
+
+    up_to: int
+    latency_beyond_s: float | None
+
+
 class Deployment(BaseModel):
-    """A deployment plan, complete: it can be built from, checked, and costed again."""
+    """A deployment plan, complete: it can be built from, checked, and costed again.
+
+    Without a cache it has no context.
+    """
 
     model_config = STRICT
 
@@ -262,6 +280,7 @@ class Deployment(BaseModel):
     decisions: Decisions
     scales: dict[str, str]
     costs: PredictedCosts
+    context: ContextRoom | None
     chips: list[ChipShare]
     synchronisations: list[Synchronisation]
     rests_on: list[str]

@@ -20,7 +20,7 @@ from costmodel.errors import RunError, UsageError, cut, nearest
 from costmodel.plan import DECISIONS, Number
 from costmodel.strategies import STRATEGIES
 from dse import __version__
-from dse.deployment import deployment, inputs_of
+from dse.deployment import deployment, inputs_of, workload_choice
 from dse.document import Deployment, RunWorkload
 from dse.objectives import KNOWN, OBJECTIVES, SCORES, Objective
 from dse.plots import save_front
@@ -136,9 +136,7 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "arguments": sys.argv[1:],
         "workloads": [
-            RunWorkload(
-                name=one.name, request=one.request, n_tokens=one.n_tokens, inputs=inputs_of(one.records)
-            ).model_dump()
+            RunWorkload(**workload_choice(one).model_dump(), inputs=inputs_of(one.records)).model_dump()
             for one in job.workloads
         ],
         "platform": job.platform.name,

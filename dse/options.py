@@ -47,6 +47,14 @@ TokensOption = Annotated[
         "--tokens", help="Prompt length, or context of the token. [default: the model's]", parser=whole_number
     ),
 ]
+ContextOption = Annotated[
+    int | None,
+    typer.Option(
+        "--context",
+        help="Longest context that there must be room for. [default: the tokens costed]",
+        parser=whole_number,
+    ),
+]
 KernelsOption = Annotated[
     str | None, typer.Option("--kernels", help="Kernel set, by name or TOML path. [default: the platform's]")
 ]

@@ -15,7 +15,16 @@ from dse.digits import digits, joules, seconds, size
 from dse.document import ChipShare, Deployment, MatrixSlice, PredictedCosts, Violation
 from dse.objectives import SCORES, objectives_of
 from dse.terminal import plain_table
-from dse.words import CAUSES, UNCALIBRATED, limit_line, rate_words, request_words, scope_words, whole_words
+from dse.words import (
+    CAUSES,
+    UNCALIBRATED,
+    context_lines,
+    limit_line,
+    rate_words,
+    request_words,
+    scope_words,
+    whole_words,
+)
 
 ROUNDING = 1e-12  # an energy that is this small a share of all is a remainder of additions
 
@@ -39,13 +48,13 @@ def breakdown(predicted: PredictedCosts, on_chip: str) -> Table:
     return table
 
 
-def evaluation_report(document: Deployment, other: PredictedCosts) -> RenderableType:
+def evaluation_report(document: Deployment, other_s: float) -> RenderableType:
     """What one plan costs, what it needs, and how much the accounting of prefetches matters.
 
     Parameters
     ----------
-    other : PredictedCosts
-        Costs of the same plan with the other accounting of prefetches.
+    other_s : float
+        Latency of the same plan with the other accounting of prefetches.
     """
     w, d, c, a = document.workload, document.decisions, document.costs, document.accounting
     plan = plan_of({"strategy": d.strategy, **d.values})
@@ -55,7 +64,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
     rate = rate if a.scope == "model" else ""
     lines: list[RenderableType] = [
         Text(
-            f"{w.name}, {request_words(w.request, w.n_tokens)}, on {document.platform.name}",
+            f"{w.name}, {request_words(w.request, w.n_tokens, w.context_max)}, on {document.platform.name}",
             style="bold",
         ),
         (
@@ -77,6 +86,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         *message_loss_lines(document),
         *drop_lines(document),
         *memory_lines(document),
+        *room_lines(document),
         limit_line(c.latency_by_cause_s),
     ]
     if c.feasible:
@@ -85,7 +95,7 @@ def evaluation_report(document: Deployment, other: PredictedCosts) -> Renderable
         lines += [
             Text(f"The plan does not fit: {violation_words(v)}", style="bold red") for v in c.violations
         ]
-    accounting = [accounting_line(document, other), ""] if off_chip else []
+    accounting = [accounting_line(document, other_s), ""] if off_chip else []
     lines += ["", *accounting, assumptions_line(document.rests_on)]
     return Group(*lines)
 
@@ -227,6 +237,14 @@ def memory_lines(document: Deployment) -> list[str]:
     ]
 
 
+def room_lines(document: Deployment) -> list[str]:
+    """Up to what context a plan keeps what it keeps on chip; empty where it does not fit, or has no cache."""
+    if (room := document.context) is None:
+        return []
+    most, latency_s = document.workload.context_max, document.costs.latency_s
+    return context_lines(most, latency_s, room.up_to, room.latency_beyond_s)
+
+
 def _n_blocks(document: Deployment) -> int:
     return int(next(i for i in document.inputs if i.kind == "model").data["layers"]["value"])
 
@@ -275,16 +293,17 @@ def _l2_parts(document: Deployment, chip: ChipShare) -> dict[str, float]:
     return {**parts, runs: running * (pinned < n_blocks), **rest}
 
 
-def accounting_line(document: Deployment, other: PredictedCosts) -> str:
+def accounting_line(document: Deployment, other_s: float) -> str:
     """Say what steady-state accounting makes of the hidden one, and why."""
     c = document.costs
-    steady, hidden = (c, other) if document.accounting.prefetch == "steady" else (other, c)
-    ratio = steady.latency_s / hidden.latency_s
-    numbers = f"prefetch accounting: steady {seconds(steady.latency_s)}, hidden {seconds(hidden.latency_s)}"
-    if steady.latency_s == hidden.latency_s:
+    both = (c.latency_s, other_s)
+    steady, hidden = both if document.accounting.prefetch == "steady" else both[::-1]
+    times = steady / hidden
+    numbers = f"prefetch accounting: steady {seconds(steady)}, hidden {seconds(hidden)}"
+    if times < 1.005:
         return f"{numbers}: the same, no prefetch outlasts the work that it hides behind."
     return (
-        f"{numbers} ({ratio:.2f} times): loading the next block takes {seconds(c.block_prefetch_s)}, "
+        f"{numbers} ({times:.2f} times): loading the next block takes {seconds(c.block_prefetch_s)}, "
         f"a block itself {seconds(c.block_on_chip_s)} on chip. Hidden counts loads for the next block as "
         "free, as the DATE 2025 paper does; steady makes the chips wait for them."
     )

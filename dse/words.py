@@ -10,7 +10,7 @@ import pandas as pd
 from costmodel.costs import LATENCY_CAUSES
 from costmodel.plan import DECISIONS, Plan, plan_of
 from costmodel.strategies import strategy_named
-from dse.digits import digits
+from dse.digits import digits, seconds
 
 # Causes of latency, as tables name them, in words.
 CAUSES = {
@@ -47,13 +47,35 @@ def whole_words(plan: Plan) -> str:
     return f"{chips_words(plan)}, {plan.strategy}, {plan_words(plan)}"
 
 
-def request_words(request: str, n_tokens: int) -> str:
-    """What one inference is."""
-    return {
+def request_words(request: str, n_tokens: int, context_max: int) -> str:
+    """What one inference is, and what there is room for beyond it."""
+    words = {
         "autoregressive": f"one token, context {n_tokens}",
         "prompt": f"prompt of {n_tokens} tokens",
         "encoder": f"{n_tokens} tokens at once",
     }[request]
+    return words + (f" (room for {context_max})" if context_max > n_tokens else "")
+
+
+CLOSE = 1.05  # a context this many times as long is no longer far
+
+
+def context_lines(context_max: int, latency_s: float, up_to: int, beyond_s: float | None) -> list[str]:
+    """Say up to what context a plan keeps on chip what it keeps, and what comes after; nothing of 0.
+
+    Parameters
+    ----------
+    latency_s, beyond_s : float
+        Of an inference, and of one where there is room for one token more; none where that does not fit.
+    """
+    if not up_to:
+        return []
+    if up_to >= CLOSE * context_max:
+        beyond = "" if beyond_s else "; beyond, it does not fit"
+        more = f"{up_to - context_max:,} more than asked for"
+        return [f"What is on chip stays there up to a context of {up_to:,} tokens, {more}{beyond}."]
+    takes = f"{seconds(beyond_s)} instead of {seconds(latency_s)}" if beyond_s else "more than there is"
+    return [f"Close to a cliff: there is room for {up_to:,} tokens; with room for one more it takes {takes}."]
 
 
 def scope_words(scope: str, *, head: bool) -> str:

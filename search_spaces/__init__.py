@@ -2,7 +2,7 @@
 
 >>> from search_spaces import load_space
 >>> load_space("head_wise").combinations
-896.0
+1792.0
 """
 
 from search_spaces.space import Candidates, SearchSpace, built_in_spaces, default_space, load_space

@@ -159,7 +159,7 @@ def activation_peaks(
     tile = min(s, row_tile)
     row = m.embedding * (a + plans["partial_sum_bits"] / 8)
     keys_values = 2 * s * shards.kv_heads * m.head_size * a
-    scores = tile * shards.heads * (2 * m.head_size + workload.context) * a
+    scores = tile * shards.heads * (2 * m.head_size + workload.room_to_attend) * a
     columns = tile * shards.units["ffn_columns"] * (m.ffn_matrices - 1) * a
     return {
         "attention": (s * row + (keys_values + scores), tile * row + scores),
@@ -189,7 +189,8 @@ def dealt_out(workload: Workload, plans: Plans, fills: Fills) -> Shards:
     m = workload.model
     weight_bytes = element_bytes(plans["weight_bits"], m.weight_bits)
     head_bytes = m.layers * 2 * m.embedding * m.head_size * weight_bytes  # q and o, or k and v
-    cache_bytes = m.layers * 2 * m.head_size * m.activation_bytes * workload.cached_tokens
+    tokens = workload.cached_tokens if fills.cached_tokens is None else fills.cached_tokens
+    cache_bytes = m.layers * 2 * m.head_size * m.activation_bytes * tokens
     return balanced(
         m,
         plans["n_chips"],

@@ -94,9 +94,9 @@ def _propose(
     """Say which plans of a run to retrain."""
     from costmodel.errors import RunError, UsageError
     from dse.calibration_report import measurement_rows, proposal_table
-    from dse.deployment import read_deployment, workload_in
     from dse.export import read_run
     from dse.measurements import read_measurements
+    from dse.plan_file import read_deployment, workload_in
     from dse.proposals import proposals
     from dse.words import plan_of_row
 

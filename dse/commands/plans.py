@@ -14,6 +14,7 @@ from dse.options import (
     DEFAULT_PLATFORM,
     DEFAULT_WORKLOAD,
     CalibrationOption,
+    ContextOption,
     HeadOption,
     JsonOption,
     KernelsOption,
@@ -37,6 +38,7 @@ def evaluate(
     platform: PlatformOption = None,
     request: RequestOption = None,
     tokens: TokensOption = None,
+    context: ContextOption = None,
     kernels: KernelsOption = None,
     scope: ScopeOption = None,
     prefetch: PrefetchOption = None,
@@ -62,19 +64,22 @@ def evaluate(
     from costmodel.errors import UsageError
     from costmodel.hardware import load_platform
     from costmodel.workload import load_workload
-    from dse.deployment import check_unchanged, deployment, read_deployment
+    from dse.deployment import deployment, latency_by
+    from dse.plan_file import check_unchanged, read_deployment
     from dse.plan_report import evaluation_report
     from search_spaces import default_space, load_space
 
     if plan is not None:
         names = (workload, platform, kernels, calibration)
-        others = (*names, request, tokens, scope, prefetch, head, message_loss, settings or None)
+        others = (*names, request, tokens, context, scope, prefetch, head, message_loss, settings or None)
         if any(other is not None for other in others):
             raise UsageError("--plan carries workload, platform, accounting and decisions; give no other")
         stored, (job, on, decided, accounting) = read_deployment(plan)
     else:
         stored = None
-        job = load_workload(DEFAULT_WORKLOAD if workload is None else workload, request, tokens, calibration)
+        job = load_workload(
+            DEFAULT_WORKLOAD if workload is None else workload, request, tokens, calibration, context
+        )
         on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
         strategy, *_ = load_space(default_space(on)).choices
         decided = plan_decided(settings_of(settings or []), strategy)
@@ -86,7 +91,7 @@ def evaluate(
         show_json(document.model_dump(mode="json", exclude={"inputs"}))
     else:
         swapped = replace(accounting, prefetch="hidden" if accounting.prefetch == "steady" else "steady")
-        show(evaluation_report(document, deployment(job, on, decided, swapped).costs))
+        show(evaluation_report(document, latency_by(job, on, decided, accounting, swapped)))
         if stored is not None:
             show(f"\nThe costs are exactly those in {plan}.")
     if not document.costs.feasible:
@@ -106,9 +111,10 @@ def export(
 ) -> None:
     """Write a plan of a run's front as JSON."""
     from costmodel.errors import RunError
-    from dse.deployment import deployment, read_deployment, workload_in
+    from dse.deployment import deployment
     from dse.digits import joules, seconds
     from dse.export import picked, read_run, write_plan
+    from dse.plan_file import read_deployment, workload_in
     from dse.words import plan_of_row, whole_words
 
     summary, _, front = read_run(run_folder)

@@ -13,6 +13,7 @@ from dse.options import (
     DEFAULT_PLATFORM,
     DEFAULT_WORKLOAD,
     CalibrationsOption,
+    ContextOption,
     HeadOption,
     KernelsOption,
     MessageLossOption,
@@ -35,6 +36,7 @@ def search(
     platform: PlatformOption = None,
     request: RequestOption = None,
     tokens: TokensOption = None,
+    context: ContextOption = None,
     kernels: KernelsOption = None,
     scope: ScopeOption = None,
     prefetch: PrefetchOption = None,
@@ -113,7 +115,7 @@ def search(
             f"{len(measured)} --calibration for {len(models)} --workload", "give one for each, in their order"
         )
     pairs = zip_longest(models, measured)
-    workloads = tuple(load_workload(model, request, tokens, known) for model, known in pairs)
+    workloads = tuple(load_workload(model, request, tokens, known, context) for model, known in pairs)
     metric = workloads[0].calibration.metric
     decided = [name for name in DECISIONS if len(searched.union(name)) > 1]
     job = Job(

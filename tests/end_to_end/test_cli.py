@@ -12,7 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from dse.catalogue import LISTINGS, entries
-from tests.commands import Command, Outcome, plan_of, said
+from tests.commands import Command, Outcome, assert_refused, plan_of, said
 
 SAME_EVERY_TIME = ("trials.csv", "pareto.csv", "plan.json", "pareto.svg", "pareto.png", "pareto.html")
 RUN_FILES = {*SAME_EVERY_TIME, "run.json", "study.journal"}
@@ -345,3 +345,21 @@ def test_scopes_of_half_a_block_are_costed(dse: Command) -> None:
     }
     halves = costs["attention"]["latency_s"] + costs["mlp"]["latency_s"]
     assert halves == pytest.approx(costs["block"]["latency_s"])
+
+
+def test_context_is_room_and_tokens_are_what_is_costed(dse: Command, tmp_path: Path) -> None:
+    few = ("--set", "n_chips=28", "--set", "pinning=0", "--set", "shares=0", "--set", "partial_sum_bits=8")
+    near = said(dse("evaluate", *few, "--context", "230"))
+    assert "one token, context 128 (room for 230)" in near
+    room = int(near.split("there is room for ")[1].split()[0])
+    ends = [json.loads(said(dse("evaluate", *few, "--context", str(c), "--json"))) for c in (room, room + 1)]
+    assert [plan["costs"]["regime"] for plan in ends] == ["resident", "prefetched"]
+    assert [plan["workload"]["context_max"] for plan in ends] == [room, room + 1]
+    assert ends[0]["costs"]["latency_s"] < ends[1]["costs"]["latency_s"]
+    assert ends[0]["context"]["latency_beyond_s"] == ends[1]["costs"]["latency_s"]
+    said(dse("search", "--context", "512", "--set", "n_chips=20..24", "--out", "longer"))
+    assert "room for 512" in said(dse("evaluate", "--plan", "longer/plan.json"))
+    assert_refused(
+        dse("evaluate", "--context", "20"), "context 20 must be 128, the tokens costed, to 1000000"
+    )
+    assert_refused(dse("evaluate", "--workload", "mobilebert", "--context", "300"), "an encoder keeps none")

@@ -92,7 +92,12 @@ def test_plan_of_own_files_outlives_them(dse: Command, copy_of: Callable[..., st
     folder = tmp_path / "results" / "stories260k-siracusa-mipi"
     assert "exactly" in said(dse("evaluate", "--plan", folder / "plan.json"))
     plan = plan_of(folder / "plan.json")
-    assert plan["workload"] == {"name": "stories260k.toml", "request": "prompt", "n_tokens": 9}
+    assert plan["workload"] == {
+        "name": "stories260k.toml",
+        "request": "prompt",
+        "n_tokens": 9,
+        "context_max": 9,
+    }
     assert plan["synchronisations"][1]["times"] == 7
 
 

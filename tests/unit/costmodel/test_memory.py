@@ -23,6 +23,7 @@ def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
     """Place four blocks of 100 B of weights, unless told otherwise; L3 brings a byte while a block runs."""
     names = ("weights", "cache", "cache_read", "stored", "activations", "working", "head", "embedding")
     given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in names}
+    given["room_to_read"] = np.array([float(sizes.pop("room_to_read", given["cache_read"][0]))])
     share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
     pace = Pace(block_s=np.ones(1), head_s=np.ones(1), bandwidth_bytes_per_s=1.0, steady=True)
     return place(mcu, share, pace, np.array([pinning]))
@@ -128,7 +129,7 @@ def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
 def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
     sizes = np.array([250.0, 251.0, 1000.0, 1001.0])
     zero = np.zeros_like(sizes)
-    empty = ("cache", "cache_read", "stored", "activations", "working", "head", "embedding")
+    empty = ("cache", "cache_read", "room_to_read", "stored", "activations", "working", "head", "embedding")
     pace = Pace(block_s=np.ones(4), head_s=np.ones(4), bandwidth_bytes_per_s=1.0, steady=True)
     share = Share(weights=sizes, **dict.fromkeys(empty, zero), n_blocks=4, passes=1)
     found = place(mcu, share, pace, np.zeros(4, dtype=bool))
@@ -139,3 +140,15 @@ def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
         "STREAMED",
     ]
     np.testing.assert_array_equal(found.block_traffic, [0, 4 * 251, 4 * 1000, 4 * 1001])
+
+
+def test_room_for_a_longer_cache_is_kept_though_less_is_read(mcu: Mcu) -> None:
+    # A block of 300 B runs; beside it, 100 B of a cache of 300 B is read, and room is kept for all of it.
+    blocks = {"weights": 300.0, "cache": 300.0, "cache_read": 100.0}
+    now = values(put(mcu, **blocks))
+    assert (now["block_prefetched"], now["block_exposed"]) == (400, 0)
+    later = values(put(mcu, **blocks, room_to_read=300.0))
+    assert (later["block_prefetched"], later["block_exposed"]) == (400, 0)
+    assert (now["l2"], later["l2"]) == (800, 1000)
+    longest = values(put(mcu, **blocks, room_to_read=500.0))
+    assert (longest["block_prefetched"], longest["block_exposed"]) == (200, 200)

@@ -14,7 +14,7 @@ from dse.reference import shown_choices, validation_report
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table
 from dse.validation import validate
-from dse.words import plan_of_row, plan_words, request_words
+from dse.words import context_lines, plan_of_row, plan_words, request_words
 
 MakeJob = Callable[..., Job]
 
@@ -53,12 +53,14 @@ def test_search_says_what_was_asked(found: SearchResult, job: MakeJob) -> None:
     ],
 )
 def test_request_is_told_in_words(request_kind: str, words: str, siracusa: Platform, job: MakeJob) -> None:
-    assert request_words(request_kind, 9) == words
+    assert request_words(request_kind, 9, 9) == words
     model = "mobilebert" if request_kind == "encoder" else "tinyllama-42m"
     workload = load_workload(model, request_kind, 9)
     assert f", {words}, prefetch" in report(search(job(workloads=(workload,)), unrecorded))
     document = deployment(workload, siracusa, Plan(strategy="head_wise", n_chips=2), Accounting())
-    assert printed(evaluation_report(document, document.costs)).startswith(f"{model}, {words}, on siracusa")
+    assert printed(evaluation_report(document, document.costs.latency_s)).startswith(
+        f"{model}, {words}, on siracusa"
+    )
 
 
 def test_rows_say_where_the_head_is_loaded_from(found: SearchResult) -> None:
@@ -102,7 +104,7 @@ def test_plan_is_told_in_words(
 ) -> None:
     plan = Plan(strategy="head_wise", n_chips=n_chips, group_size=group_size, partial_sum_bits=bits)
     document = deployment(tinyllama, siracusa, plan, Accounting())
-    text = printed(evaluation_report(document, document.costs))
+    text = printed(evaluation_report(document, document.costs.latency_s))
     assert text.splitlines()[1].startswith(f"{said}; whole model, ")
 
 
@@ -122,7 +124,7 @@ def test_scope_is_told_in_words(
     accounting = Accounting(scope=scope, head=head)
     assert report(search(job(accounting=accounting), unrecorded)).splitlines()[1].startswith(f"{said}, one ")
     document = deployment(tinyllama, siracusa, Plan(strategy="head_wise", n_chips=8), accounting)
-    assert f"; {said}, prefetch" in printed(evaluation_report(document, document.costs))
+    assert f"; {said}, prefetch" in printed(evaluation_report(document, document.costs.latency_s))
 
 
 @pytest.mark.parametrize("scope", ["model", "block", "attention", "mlp"])
@@ -130,7 +132,11 @@ def test_rate_is_left_out_for_a_block(scope: Scope, job: MakeJob, tinyllama: Wor
     accounting = Accounting(scope=scope)
     result = search(job(accounting=accounting), unrecorded)
     document = deployment(tinyllama, result.job.platform, Plan(strategy="head_wise", n_chips=8), accounting)
-    texts = (report(result), recommendation(result), printed(evaluation_report(document, document.costs)))
+    texts = (
+        report(result),
+        recommendation(result),
+        printed(evaluation_report(document, document.costs.latency_s)),
+    )
     for text in texts:
         assert ("token/s" in text) == (scope == "model")
     assert recommendation(result).endswith("a block") == (scope != "model")
@@ -165,3 +171,15 @@ def test_rows_that_others_sum_up_are_shown_when_asked_or_off() -> None:
 )
 def test_choices_are_shown_as_their_ends_where_they_are_a_run(values: tuple[int, ...], shown: str) -> None:
     assert shown_choices(values) == shown
+
+
+def test_room_for_the_context_is_told_and_a_cliff_that_is_near() -> None:
+    assert request_words("autoregressive", 9, 20) == "one token, context 9 (room for 20)"
+    (far,) = context_lines(1000, 1e-3, 1050, 2e-3)
+    assert far == "What is on chip stays there up to a context of 1,050 tokens, 50 more than asked for."
+    assert context_lines(1000, 1e-3, 1050, None)[0].endswith("asked for; beyond, it does not fit.")
+    (near,) = context_lines(1000, 1e-3, 1049, 2e-3)
+    assert near.startswith("Close to a cliff")
+    assert near.endswith("takes 2 ms instead of 1 ms.")
+    assert context_lines(1000, 1e-3, 1000, None)[0].endswith("takes more than there is.")
+    assert context_lines(1000, 1e-3, 0, None) == []

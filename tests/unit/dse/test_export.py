@@ -14,7 +14,6 @@ from costmodel.parameters import KINDS, hash_of
 from costmodel.parameters.files import BUILT_IN
 from costmodel.strategies import STRATEGIES
 from costmodel.strategies.head_wise import HEAD_WISE
-from dse.deployment import read_deployment
 from dse.export import (
     RUN_FILE,
     axes_of,
@@ -31,6 +30,7 @@ from dse.export import (
     writing,
 )
 from dse.objectives import objectives_named
+from dse.plan_file import read_deployment
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table, trials_table
 from dse.words import plan_of_row
@@ -132,7 +132,12 @@ def test_run_file_says_what_was_asked_and_how_the_front_was_found(run: Path, fou
     summary = json.loads((run / RUN_FILE).read_text())
     (workload,) = summary["workloads"]
     inputs = workload.pop("inputs")
-    assert workload == {"name": "tinyllama-42m", "request": "autoregressive", "n_tokens": 128}
+    assert workload == {
+        "name": "tinyllama-42m",
+        "request": "autoregressive",
+        "n_tokens": 128,
+        "context_max": 128,
+    }
     assert [one["kind"] for one in inputs] == ["model", "importance", "calibration"]
     assert summary["platform"] == "siracusa-mipi"
     assert summary["kernels"] == "date2025"

@@ -8,9 +8,10 @@ import pytest
 from costmodel import Accounting, Plan, load_platform, load_workload
 from costmodel.errors import ParameterError, PlanError
 from costmodel.parameters import hash_of
-from dse.deployment import check_unchanged, deployment, first_difference, parts, read_deployment
+from dse.deployment import deployment
 from dse.document import Deployment
 from dse.export import write_plan
+from dse.plan_file import check_unchanged, first_difference, parts, read_deployment
 
 ACCOUNTINGS = [
     Accounting(),
