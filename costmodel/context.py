@@ -9,6 +9,7 @@ import numpy as np
 from costmodel.accounting import Accounting
 from costmodel.costing import Costing, costed
 from costmodel.hardware import Platform
+from costmodel.residency import still_fits
 from costmodel.workload import MAX_TOKENS, Workload
 
 
@@ -25,13 +26,12 @@ def keeps(found: Costing, reserved: Costing, platform: Platform) -> bool:
     if platform.mcu.l3 is None:
         return True
     share, kept = found.share, reserved.placement.at(reserved.program.roles > 0)
-    left = platform.mcu.l2.usable_bytes - share.activations - kept.pinned * share.stays
-    runs = np.where((kept.loaded > 0) & ~kept.tiled, share.runs, 0.0)
     # Rows of the head give way one by one where chips pin; else they leave at once, embedding and all.
     pinning = np.broadcast_to(reserved.plans["pinning"] == 1, reserved.program.roles.shape)
     whole = ~pinning[reserved.program.roles > 0] & (kept.head_kept > 0)
     head = np.where(whole, share.head + share.embedding, 0.0)
-    return bool(np.all((left >= runs + head) | (kept.tiled & (kept.pinned == 0))))
+    room = platform.mcu.l2.usable_bytes
+    return bool(np.all(still_fits(share, room, pinned=kept.pinned, tiled=kept.tiled, beside=head)))
 
 
 def context_room(workload: Workload, platform: Platform, accounting: Accounting, reserved: Costing) -> int:

@@ -111,6 +111,21 @@ def all_or_none(share: Share, room: float) -> Residency:
     )
 
 
+def still_fits(
+    share: Share, room: float, *, pinned: NDArray[np.int64], tiled: NDArray[np.bool_], beside: Array
+) -> NDArray[np.bool_]:
+    """Whether chips can keep so many blocks, and run the others in L2 unless those are streamed, (m,).
+
+    Parameters
+    ----------
+    beside : (m,)
+        Bytes that stay besides blocks.
+    """
+    runs = np.where((pinned < share.n_blocks) & ~tiled, share.room_to_run, 0.0)
+    left = room - share.activations - pinned * share.stays
+    return np.asarray((left >= runs + beside) | (tiled & (pinned == 0)))
+
+
 def streamed_bytes(share: Share, left: Array) -> Array:
     """Bytes that a block moves which has no room: weights once a row tile, activations that spill."""
     return np.asarray(share.weights * share.passes + share.cache_read + 2 * np.maximum(-left, 0.0))
