@@ -81,6 +81,7 @@ class Costing:
     placement: Placement
     pace: Pace
     block: Stage
+    total: Stage
     damage: Damage
     costs: Costs
 
@@ -152,10 +153,13 @@ def costed(
     latency_s = sum(latency[cause] for cause in LATENCY_CAUSES)
     busy_s = np.sum(total.busy_s * chips, axis=0)
     l2_bytes = np.sum(total.l2_bytes * chips, axis=0)
+    power_w = compute.chip_power_w(platform)
+    root_power_w = compute.root_power_w(platform, workload.rows)
+    waiting_s = n * latency_s - busy_s - total.root_busy_s - total.adding_busy_s
     energy = {
-        "compute": busy_s * compute.chip_power_w(platform),
-        "root": total.root_busy_s * compute.root_power_w(platform, workload.rows),
-        "idle": np.maximum(n * latency_s - busy_s - total.root_busy_s, 0.0) * mcu.idle_power_w,
+        "compute": busy_s * power_w,
+        "root": total.root_busy_s * root_power_w + total.adding_busy_s * power_w,
+        "idle": np.maximum(waiting_s, 0.0) * mcu.idle_power_w,
         "l3": l3_bytes * (mcu.l3.energy_j_per_byte if mcu.l3 else 0.0),
         "l2": l2_bytes * mcu.l2.energy_j_per_byte,
         "link": platform.link.energy_j(total.traffic),
@@ -209,6 +213,7 @@ def costed(
         placement=placement,
         pace=pace,
         block=block,
+        total=total,
         damage=damage,
         costs=costs,
     )

@@ -38,11 +38,18 @@ def shard_cycles(kernels: EffectiveRates, mcu: Mcu, operators: Sequence[Operator
 
 
 def alone_cycles(kernels: EffectiveRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:
-    """Cycles of a chip that others wait for: its norms; adding and narrowing are inside their fitted cost."""
+    """Cycles of a chip that others wait for: its norms, and its part as a leader.
+
+    What the root does beside the norm is inside the norm's fitted cost.
+    """
+    leader = {Kind.ACCUMULATE: kernels.accumulate, Kind.NARROW: kernels.narrow}
     cycles: Any = 0.0
     for operator in operators:
         if operator.kind is Kind.NORM:
             cycles = cycles + norm_cycles(kernels, mcu, operator)
+        law = leader.get(operator.kind)
+        if law is not None:
+            cycles = cycles + law.cycles(mcu.n_cores, operator.elements)
     return cycles
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from costmodel.costs import Costs
 from costmodel.dealing import AT_ONCE, costing
 from costmodel.errors import PlanError
 from costmodel.hardware import Platform
+from costmodel.operators import Operator
 from costmodel.plan import Plan, Plans
 from costmodel.program import HALVES, ChipSlices
 from costmodel.strategies import STRATEGIES, canonical, strategy_named
@@ -60,6 +62,8 @@ class Synchronisation:
 
     name: str
     times: int
+    merge_work: tuple[str, ...]
+    forward_work: tuple[str, ...]
     root_work: tuple[str, ...]
     legs: tuple[Messages, ...]
 
@@ -86,6 +90,11 @@ class Inspection:
     synchronisations: tuple[Synchronisation, ...]
 
 
+def _names(work: Iterable[Operator]) -> tuple[str, ...]:
+    """Names of work of some size."""
+    return tuple(operator.name for operator in work if np.any(operator.elements))
+
+
 def inspect(workload: Workload, platform: Platform, plan: Plan, accounting: Accounting) -> Inspection:
     """Write one plan out: what each chip has, who sends what to whom, where it lies, what it costs.
 
@@ -110,7 +119,9 @@ def inspect(workload: Workload, platform: Platform, plan: Plan, accounting: Acco
                     Synchronisation(
                         name=step.name,
                         times=accounting.blocks(workload) if part.name in HALVES else 1,
-                        root_work=tuple(operator.name for operator in step.exchange.root),
+                        merge_work=_names(step.exchange.merge),
+                        forward_work=_names(step.exchange.forward),
+                        root_work=_names(step.exchange.root),
                         legs=legs,
                     )
                 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from costmodel.parameters import Record, count, fraction, quantity, validate_form
@@ -54,8 +55,31 @@ class Kernels(BaseModel):
     packing: Packing | None = None
 
 
+class ElementLaw(BaseModel):
+    """Cycles of an element-wise kernel: fixed + elements/core per_element, `unit_elements` at a time."""
+
+    model_config = FILE
+
+    fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
+    per_element: Annotated[float, quantity("clock_cycle/element")]
+    unit_elements: Annotated[int, count()]
+
+    def cycles(self, cores: int, elements: Any) -> Any:
+        """Cycles when each core takes whole units of elements; none for no elements."""
+        units = -(-elements // self.unit_elements)
+        busy = self.fixed + self.per_element * self.unit_elements * -(-units // cores)
+        return np.where(np.asarray(elements) > 0, busy, 0.0)
+
+
 class EffectiveRates(Kernels):
-    """Whole-graph rates: everything a chip does beside MACs and the root's work is inside them."""
+    """Whole-graph rates: everything a chip does beside MACs and the root's work is inside them.
+
+    Attributes
+    ----------
+    accumulate, narrow : ElementLaw, optional
+        What a leader takes to add a partial sum that arrives, and to narrow what it sends on; without
+        them, both are inside the cost of the root.
+    """
 
     form: Literal["effective_rates"]
     gemv_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemv")
@@ -63,6 +87,8 @@ class EffectiveRates(Kernels):
     root_cycles_per_element: Annotated[float, quantity("clock_cycle/element", allow_zero=True)] = Field(
         alias="root"
     )
+    accumulate: ElementLaw | None = None
+    narrow: ElementLaw | None = None
 
 
 class OperatorRates(Kernels):
@@ -76,6 +102,9 @@ class OperatorRates(Kernels):
         Probabilities times values, which some stacks compute in floating point.
     softmax, norm, activation, add : float
         Cycles per element.
+    accumulate, narrow : float, optional
+        Cycles per element of a leader that adds a partial sum which arrives, and narrows what it sends
+        on; without them, an addition costs as any, and narrowing is inside the rates of products.
     """
 
     form: Literal["operator_rates"]
@@ -86,6 +115,8 @@ class OperatorRates(Kernels):
     norm: Annotated[float, quantity("clock_cycle/element")]
     activation: Annotated[float, quantity("clock_cycle/element")]
     add: Annotated[float, quantity("clock_cycle/element")]
+    accumulate: Annotated[float | None, quantity("clock_cycle/element")] = None
+    narrow: Annotated[float | None, quantity("clock_cycle/element")] = None
 
 
 class MatmulLaw(BaseModel):
@@ -122,16 +153,6 @@ class SplitLaw(BaseModel):
     fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
     per_element: Annotated[float, quantity("clock_cycle/element")]
     per_core: Annotated[float, quantity("clock_cycle", signed=True)]
-
-
-class ElementLaw(BaseModel):
-    """Cycles of an element-wise kernel: fixed + elements/core per_element, `unit_elements` at a time."""
-
-    model_config = FILE
-
-    fixed: Annotated[float, quantity("clock_cycle", allow_zero=True)]
-    per_element: Annotated[float, quantity("clock_cycle/element")]
-    unit_elements: Annotated[int, count()]
 
 
 class RowKernel(BaseModel):

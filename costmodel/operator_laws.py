@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.hardware import Mcu
-from costmodel.kernel_sets import ElementLaw, MatmulLaw, OperatorLaws, RowKernel
+from costmodel.kernel_sets import MatmulLaw, OperatorLaws, RowKernel
 from costmodel.operators import HEAD_PRODUCTS, Kind, Operator
 from costmodel.precision import packing_cycles
 from costmodel.streaming import WARM, Timeline
@@ -41,11 +41,6 @@ def softmax_cycles(law: RowKernel, cores: int, rows: Any, length: Any) -> Any:
     team = np.maximum(cores // np.maximum(rows, 1), 1)
     shared = law.split.fixed + law.split.per_element * length / team + law.split.per_core * team
     return np.where(team > 1, shared, whole)
-
-
-def element_cycles(law: ElementLaw, cores: int, elements: Any) -> Any:
-    """Cycles of an element-wise kernel; each core takes whole units of elements."""
-    return law.fixed + law.per_element * law.unit_elements * _ceil(_ceil(elements, law.unit_elements), cores)
 
 
 def dma_cycles(kernels: OperatorLaws, size_bytes: Any) -> Any:
@@ -103,11 +98,11 @@ def step_cycles(kernels: OperatorLaws, cores: int, operator: Operator) -> Any:
             return norm_cycles(law, cores, rows, columns)
         case Kind.ACTIVATION:
             laws = {"gelu": kernels.gelu, "silu": kernels.silu, "relu": kernels.relu}
-            return element_cycles(laws[operator.name], cores, n)
+            return laws[operator.name].cycles(cores, n)
         case Kind.CACHE_APPEND if np.max(rows) > 1:
             return 2 * dma_cycles(kernels, n)
         case Kind.CACHE_APPEND:
-            return element_cycles(kernels.cache_append, cores, n)
+            return kernels.cache_append.cycles(cores, n)
         case Kind.TRANSFER:
             return dma_cycles(kernels, operator.data_bytes)
         case Kind.PACK | Kind.UNPACK:
@@ -118,9 +113,10 @@ def step_cycles(kernels: OperatorLaws, cores: int, operator: Operator) -> Any:
                 Kind.MULTIPLY: kernels.multiply,
                 Kind.ACCUMULATE: kernels.accumulate,
                 Kind.REQUANTISE: kernels.requantise,
+                Kind.NARROW: kernels.requantise,
                 Kind.ROTARY: kernels.rotary,
             }
-            return element_cycles(law_of[operator.kind], cores, n)
+            return law_of[operator.kind].cycles(cores, n)
 
 
 def shard_cycles(kernels: OperatorLaws, mcu: Mcu, operators: Sequence[Operator], start: float = WARM) -> Any:

@@ -32,8 +32,10 @@ def operator_cycles(kernels: OperatorRates, operator: Operator) -> Any:
             return operator.elements * kernels.norm
         case Kind.ACTIVATION | Kind.MULTIPLY | Kind.ROTARY:
             return operator.elements * kernels.activation
-        case Kind.ADD | Kind.ACCUMULATE:
+        case Kind.ADD:
             return operator.elements * kernels.add
+        case Kind.ACCUMULATE:
+            return operator.elements * (kernels.add if kernels.accumulate is None else kernels.accumulate)
         case _:
             return 0.0 * operator.elements
 
@@ -50,8 +52,9 @@ def shard_cycles(kernels: OperatorRates, mcu: Mcu, operators: Sequence[Operator]
 
 
 def alone_cycles(kernels: OperatorRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:
-    """Cycles of a chip that others wait for: as of any chip."""
-    return shard_cycles(kernels, mcu, operators)
+    """Cycles of a chip that others wait for: as of any chip, and what a leader takes to narrow a sum."""
+    narrowed = sum((operator.elements for operator in operators if operator.kind is Kind.NARROW), 0)
+    return shard_cycles(kernels, mcu, operators) + narrowed * (kernels.narrow or 0.0)
 
 
 def root_cores(mcu: Mcu, _rows: int) -> int:

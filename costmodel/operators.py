@@ -26,6 +26,7 @@ class Kind(StrEnum):
     MULTIPLY = "multiply"
     ACCUMULATE = "accumulate"
     REQUANTISE = "requantise"
+    NARROW = "narrow"
     ROTARY = "rotary"
     CACHE_APPEND = "cache_append"
     TRANSFER = "transfer"

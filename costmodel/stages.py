@@ -28,8 +28,9 @@ class Stage:
         Time that each class of chips computes on its share; bytes between its L2 and L1.
     compute_s, root_s, link_s
         Time that all wait for the slowest chip; for the root and leaders that add up; for messages.
-    root_busy_s
-        Time that the root, and leaders that add up partial sums, are busy; of all chips together.
+    root_busy_s, adding_busy_s
+        Time that the root is busy, and that it and leaders add up and narrow partial sums, with all
+        cores; of all chips together.
     link_bound_s
         Time for messages that is not exceeded, of as many rounds as are expected; more than `link_s` where
         rounds may stop early.
@@ -46,6 +47,7 @@ class Stage:
     compute_s: Array
     root_s: Array
     root_busy_s: Array
+    adding_busy_s: Array
     link_s: Array
     link_bound_s: Array
     traffic: Traffic
@@ -82,7 +84,8 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
     classes: Any = np.zeros(program.chips.shape)
     zero: Any = np.zeros(program.chips.shape[1:])
     busy, l2_bytes = classes, classes
-    compute_s, root_s, root_busy_s, link_s, link_bound_s, buffer_bytes = (zero,) * 6
+    compute_s, root_s, root_busy_s, adding_busy_s = (zero,) * 4
+    link_s, link_bound_s, buffer_bytes = (zero,) * 3
     traffic = Traffic.none(zero)
     demands = dict.fromkeys(medium.limits, zero)
     for step in steps:
@@ -101,7 +104,7 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         root_s = root_s + alone
         root_s = root_s + delivery.merge_hops * adding + delivery.forward_hops * narrowing
         root_busy_s = root_busy_s + alone
-        root_busy_s = root_busy_s + delivery.merges * adding + delivery.forwards * narrowing
+        adding_busy_s = adding_busy_s + delivery.merges * adding + delivery.forwards * narrowing
         for leg in delivery.legs:
             times: Any = 1
             if message_loss:
@@ -117,6 +120,7 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         compute_s=compute_s,
         root_s=root_s,
         root_busy_s=root_busy_s,
+        adding_busy_s=adding_busy_s,
         link_s=link_s,
         link_bound_s=link_bound_s,
         traffic=traffic,

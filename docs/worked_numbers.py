@@ -246,11 +246,11 @@ def free_transfers(n_chips: int) -> float:
 
 def own_narrowing(n_chips: int) -> float:
     """Share of a block that narrowing a chip's own sums takes, with operator laws."""
-    return len(steps(n_chips)) * element_cycles(Kind.REQUANTISE) / on_chip_cycles(n_chips)
+    return len(steps(n_chips)) * element_cycles(Kind.NARROW) / on_chip_cycles(n_chips)
 
 
 def element_cycles(kind: Kind) -> float:
-    """Cycles of adding (`Kind.ACCUMULATE`) or narrowing (`Kind.REQUANTISE`) a sum, with operator laws."""
+    """Cycles of adding (`Kind.ACCUMULATE`) or narrowing (`Kind.NARROW`) a sum, with operator laws."""
     work = [Operator(kind=kind, name=kind.value, rows=S, columns=E)]
     return float(operator_laws.alone_cycles(LAWS, MCU, work))
 

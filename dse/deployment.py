@@ -278,6 +278,8 @@ def _synchronisation(one: PlannedSynchronisation) -> Synchronisation:
     return Synchronisation(
         name=one.name,
         times=one.times,
+        merge_work=list(one.merge_work),
+        forward_work=list(one.forward_work),
         root_work=list(one.root_work),
         legs=[
             Leg(

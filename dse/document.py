@@ -108,12 +108,24 @@ class Leg(BaseModel):
 
 
 class Synchronisation(BaseModel):
-    """An exchange: its legs in order, and what a root works between them."""
+    """An exchange: its legs in order, and what chips work on the way.
+
+    Attributes
+    ----------
+    merge_work : list of str
+        Whoever gets a message of the first leg does this with each.
+    forward_work : list of str
+        A chip that got one does this before it sends on.
+    root_work : list of str
+        The root does this between the legs.
+    """
 
     model_config = STRICT
 
     name: str
     times: int
+    merge_work: list[str]
+    forward_work: list[str]
     root_work: list[str]
     legs: list[Leg]
 

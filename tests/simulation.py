@@ -67,6 +67,10 @@ class Decoding:
         hertz = known["clock"] * 1e6
         self.seconds_a_mac = 1 / known["gemv"] / hertz
         self.norm_s = known["root"] * self.width / hertz
+        self.law = {
+            "add partial sum": self.elementwise(known, "accumulate") / hertz,
+            "narrow partial sum": self.elementwise(known, "narrow") / hertz,
+        }
         self.scores = 2 * known["head_size"] * document.workload.n_tokens
         self.keys = 2 * known["head_size"] * document.workload.n_tokens
         self.latency, self.wire = known["message_latency"] * 1e-6, known["bandwidth"] * 1e9
@@ -74,6 +78,12 @@ class Decoding:
         self.bandwidth = known["l3.bandwidth"] * 1e9
         self.syncs = {sync.name: sync for sync in document.synchronisations}
         self.chips = [self.chip(share) for share in document.chips]
+
+    def elementwise(self, known: dict[str, Any], name: str) -> float:
+        """Cycles of a law on one row of the model's width."""
+        cores, unit = known["n_cores"], known[f"{name}.unit_elements"]
+        rounds = ceil(ceil(self.width / unit) / cores)
+        return float(known[f"{name}.fixed"] + rounds * unit * known[f"{name}.per_element"])
 
     def chip(self, share: ChipShare) -> Chip:
         ring = self.block_bytes(share) + share.prefetch_buffer_bytes
@@ -88,15 +98,24 @@ class Decoding:
 
     def synchronise(self, sync: Synchronisation) -> None:
         up, down = sync.legs
+        adding, narrowing = (
+            sum(map(self.law.__getitem__, work)) for work in (sync.merge_work, sync.forward_work)
+        )
         for leg in (up, down):
+            relays = set()
             for message in sorted(leg.messages, key=lambda one: one.slot):
                 (receiver,) = message.receivers
+                if leg is up and message.sender in relays:
+                    self.chips[message.sender].now += narrowing
                 ends = self.chips[message.sender], self.chips[receiver]
                 packets = ceil(message.payload_bytes / self.payload)
                 size = message.payload_bytes + packets * self.header
                 done = max(end.now for end in ends) + self.latency + size / self.wire
                 for end in ends:
                     end.now = done
+                if leg is up:
+                    self.chips[receiver].now += adding
+                    relays.add(receiver)
             if leg is up and any("norm" in name for name in sync.root_work):
                 self.chips[0].now += self.norm_s
 

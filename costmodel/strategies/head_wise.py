@@ -65,7 +65,7 @@ def accumulate(workload: Workload) -> Operator:
 def narrow(workload: Workload, plans: Plans) -> Operator:
     """Narrow a sum to the width that it travels at; nothing to do where it travels as it is held."""
     columns = workload.model.embedding * (plans["partial_sum_bits"] < HELD_SUM_BITS)
-    return Operator(kind=Kind.REQUANTISE, name="narrow partial sum", rows=workload.rows, columns=columns)
+    return Operator(kind=Kind.NARROW, name="narrow partial sum", rows=workload.rows, columns=columns)
 
 
 def half(workload: Workload, platform: Platform, plans: Plans, name: str, work: tuple[Operator, ...]) -> Step:

@@ -214,7 +214,7 @@ NAMES = {Kind.NORM: "rmsnorm", Kind.ACTIVATION: "gelu"}
 # What takes no time of its own, as whole-graph rates contain it.
 INSIDE_THE_RATES = {
     effective_rates: set(Kind) - {Kind.MATMUL, Kind.SCORES, Kind.VALUES, Kind.NORM, *PACKING},
-    operator_rates: {Kind.REQUANTISE, Kind.CACHE_APPEND, Kind.TRANSFER},
+    operator_rates: {Kind.REQUANTISE, Kind.NARROW, Kind.CACHE_APPEND, Kind.TRANSFER},
     operator_laws: set(),
 }
 

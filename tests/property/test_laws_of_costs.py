@@ -61,13 +61,18 @@ def test_energy_of_traffic_is_its_bytes_times_energy_per_byte(
 def test_every_chip_computes_or_idles_all_the_time(
     workload: Workload, platform: Platform, batch: Plans, counted: Accounting
 ) -> None:
-    costs, mcu = evaluate(workload, platform, batch, counted), platform.mcu
+    found, mcu = costed(workload, platform, batch, counted), platform.mcu
+    costs, total = found.costs, found.total
     alone = min(workload.rows, mcu.n_cores)
     if not isinstance(platform.kernels, EffectiveRates) and workload.rows == 1:
         alone = mcu.n_cores
+    all_w = mcu.n_cores * mcu.core_power_w
+    root_j = total.root_busy_s * max(alone * mcu.core_power_w, mcu.idle_power_w)
+    np.testing.assert_allclose(costs.energy_by_cause_j["root"], root_j + total.adding_busy_s * all_w)
     chip_s = (
-        costs.energy_by_cause_j["compute"] / (mcu.n_cores * mcu.core_power_w)
-        + costs.energy_by_cause_j["root"] / max(alone * mcu.core_power_w, mcu.idle_power_w)
+        costs.energy_by_cause_j["compute"] / all_w
+        + total.root_busy_s
+        + total.adding_busy_s
         + costs.energy_by_cause_j["idle"] / mcu.idle_power_w
     )
     np.testing.assert_allclose(chip_s, batch["n_chips"] * costs.latency_s, rtol=ROUNDING)

@@ -33,7 +33,7 @@ def test_simulated_tokens_take_no_longer_than_the_model_says_and_hardly_less(
         late.append(costed / simulated - 1)
     assert min(late) > -1e-4, late
     assert max(late) < most, late
-    assert np.median(late) < 0.02, late
+    assert np.median(late) < 0.025, late
 
 
 def test_blocks_that_are_loaded_lie_apart() -> None:

@@ -17,7 +17,7 @@ def test_siracusa_is_read_in_si(siracusa: Platform) -> None:
     assert mcu.l2.size_bytes == 2097152
     assert mcu.l2.usable_bytes == 2 * 2**20 - 200 * 1024
     assert mcu.l3 is not None
-    assert (mcu.l3.usable_bytes, mcu.l3.bandwidth_bytes_per_s) == (64e6, 2.96e8)
+    assert (mcu.l3.usable_bytes, mcu.l3.bandwidth_bytes_per_s) == (64e6, 2.95e8)
     assert (mcu.core_power_w, mcu.l3.energy_j_per_byte) == pytest.approx((0.013, 1e-10), rel=1e-15)
     assert (link.bandwidth_bytes_per_s, link.header_bytes, link.payload_bytes) == (5e8, 6, 65535)
     assert link.message_latency_s == pytest.approx(5e-7, rel=1e-15)

@@ -71,7 +71,7 @@ def test_a_softmax_gives_few_rows_teams_of_cores() -> None:
 @pytest.mark.parametrize(("elements", "rounds"), [(1, 1), (32, 1), (33, 2), (64, 2), (65, 3)])
 def test_cores_take_whole_units_of_elements(elements: int, rounds: int) -> None:
     cycles = 130.839 + 24.005 * 4 * rounds
-    assert laws.element_cycles(RULES.add, CORES, elements) == pytest.approx(cycles, rel=1e-14)
+    assert RULES.add.cycles(CORES, elements) == pytest.approx(cycles, rel=1e-14)
 
 
 def test_a_transfer_takes_a_fixed_time_and_8_bytes_a_cycle() -> None:

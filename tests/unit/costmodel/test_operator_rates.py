@@ -15,9 +15,11 @@ KERNELS = RADIO.kernels.model_copy(
         "norm": 100.0,
         "activation": 4.0,
         "add": 40.0,
+        "accumulate": 8.0,
+        "narrow": 16.0,
     }
 )
-MOVES = (Kind.REQUANTISE, Kind.CACHE_APPEND, Kind.TRANSFER)
+MOVES = (Kind.REQUANTISE, Kind.NARROW, Kind.CACHE_APPEND, Kind.TRANSFER)
 
 
 def operator(kind: Kind, rows: int = 3, columns: int = 16, depth: int = 10, batch: int = 1) -> Operator:
@@ -50,7 +52,7 @@ def test_probabilities_times_values_take_as_long_a_mac_whatever_the_rows(rows: i
         (Kind.MULTIPLY, 4),
         (Kind.ROTARY, 4),
         (Kind.ADD, 40),
-        (Kind.ACCUMULATE, 40),
+        (Kind.ACCUMULATE, 8),
     ],
 )
 def test_everything_else_goes_by_its_elements(kind: Kind, each: int) -> None:
@@ -90,10 +92,18 @@ def test_shards_of_a_batch_go_by_their_own_sizes() -> None:
     np.testing.assert_allclose(found, columns * (10 / 0.5 + 100), rtol=1e-14)
 
 
-def test_a_chip_that_others_wait_for_is_as_fast_as_any() -> None:
-    work = [operator(kind) for kind in Kind]
+def test_a_chip_that_others_wait_for_is_as_fast_as_any_but_narrows_besides() -> None:
+    work = [operator(kind) for kind in Kind if kind is not Kind.NARROW]
     assert rates.alone_cycles(KERNELS, RADIO.mcu, work) == cycles(*work)
     assert alone_s(RADIO, work) == shard_s(RADIO, work)
+    both = [*work, operator(Kind.NARROW)]
+    assert rates.alone_cycles(KERNELS, RADIO.mcu, both) == cycles(*work) + 3 * 16 * 16
+
+
+def test_adding_and_narrowing_cost_no_more_than_is_stated() -> None:
+    plain = KERNELS.model_copy(update={"accumulate": None, "narrow": None})
+    add, narrow = operator(Kind.ACCUMULATE), operator(Kind.NARROW)
+    assert rates.alone_cycles(plain, RADIO.mcu, [add, narrow]) == 3 * 16 * 40
 
 
 def test_seconds_are_cycles_of_the_chips_clock() -> None:
