@@ -76,7 +76,8 @@ class Counted:
         for part in self.parts:
             for step in part.steps:
                 if step.exchange is not None:
-                    merging = part.activation_peak_bytes + step.exchange.merge_bytes * several
+                    merges = several & step.exchange.takes_part
+                    merging = part.activation_peak_bytes + step.exchange.merge_bytes * merges
                     leader = np.maximum(leader, merging)
                     root = np.maximum(root, merging + step.exchange.root_bytes)
         roots, leaders, members = self.program.roles

@@ -16,7 +16,7 @@ from costmodel.errors import PlanError
 from costmodel.hardware import Platform
 from costmodel.operators import Operator
 from costmodel.plan import Plan, Plans
-from costmodel.program import HALVES, ChipSlices
+from costmodel.program import HALVES, ChipSlices, ExchangeKind
 from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload
 
@@ -58,14 +58,15 @@ def evaluate(
 
 @dataclass(frozen=True, kw_only=True)
 class Synchronisation:
-    """An exchange of a plan, leg by leg; it happens `times` times an inference."""
+    """An exchange of a plan, message by message; it happens `times` times an inference."""
 
     name: str
+    kind: ExchangeKind
     times: int
     merge_work: tuple[str, ...]
     forward_work: tuple[str, ...]
     root_work: tuple[str, ...]
-    legs: tuple[Messages, ...]
+    messages: Messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,17 +113,16 @@ def inspect(workload: Workload, platform: Platform, plan: Plan, accounting: Acco
     for part in found.counted.parts:
         for step in part.steps:
             if step.exchange is not None:
-                legs = collective(step.exchange, platform.link).legs(
-                    platform.link, step.exchange, program.chips[:, 0]
-                )
+                carried_out = collective(step.exchange, platform.link)
                 synchronisations.append(
                     Synchronisation(
                         name=step.name,
+                        kind=step.exchange.kind,
                         times=accounting.blocks(workload) if part.name in HALVES else 1,
                         merge_work=_names(step.exchange.merge),
                         forward_work=_names(step.exchange.forward),
                         root_work=_names(step.exchange.root),
-                        legs=legs,
+                        messages=carried_out.messages(platform.link, step.exchange, program.chips[:, 0]),
                     )
                 )
     return Inspection(

@@ -19,7 +19,7 @@ from costmodel.operators import Operator
 from costmodel.roles import role_of, roles_of
 from costmodel.shards import Extent
 
-ExchangeKind = Literal["reduce_broadcast", "gather"]
+ExchangeKind = Literal["reduce", "broadcast", "gather"]
 PerPlan = float | NDArray[Any]
 PerChip = float | NDArray[Any]
 
@@ -33,18 +33,18 @@ class Exchange:
 
     Attributes
     ----------
-    kind : {"reduce_broadcast", "gather"}
-        Partial sums go up to a root and what it makes of them comes down; or every chip gets every
-        other one's message.
+    kind : {"reduce", "broadcast", "gather"}
+        Partial sums go up to a root; what the root has comes down; or every chip gets every other one's
+        message.
     sent_bytes : (c, ...) or (...)
-        Payload of each chip's message.
-    returned_bytes : (...)
-        Payload of the messages that come down from a root.
+        Payload of each chip's message; of a broadcast, of the root's.
+    takes_part : (c, ...) bool
+        Classes that take part: the first chips of a plan, the root in any case.
     group_size : (...), optional
         Chips that one level of a hierarchy joins; none where there is no hierarchy.
     merge, forward, root : tuple of Operator
         Work of whoever receives, for each message; of a relay, before it sends on; of the root alone,
-        between reduction and broadcast. Sizes by plan.
+        in the end. Sizes by plan.
     merge_bytes, root_bytes : (...)
         RAM that whoever receives takes for merging, and that the root takes alone, beside the
         part's activation peak.
@@ -52,13 +52,18 @@ class Exchange:
 
     kind: ExchangeKind
     sent_bytes: PerChip
-    returned_bytes: PerPlan = 0.0
+    takes_part: bool | NDArray[np.bool_] = True
     group_size: PerPlan | None = None
     merge: tuple[Operator, ...] = ()
     forward: tuple[Operator, ...] = ()
     root: tuple[Operator, ...] = ()
     merge_bytes: PerPlan = 0.0
     root_bytes: PerPlan = 0.0
+
+    def members(self, chips: Any) -> Any:
+        """Give the chips of each class that take part, (c, ...), or (c,) of one plan."""
+        of_one = np.ndim(chips) < np.ndim(self.takes_part)
+        return chips * (np.ravel(self.takes_part) if of_one else self.takes_part)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,9 +76,9 @@ class Stage:
 
 
 def stage(platform: Platform, program: Program, steps: Iterable[Step], message_loss: float = 0.0) -> Stage:
-    """Cost steps in a row; of each, the work, then root, merges and forwards, and the legs.
+    """Cost steps in a row; of each, the work, then root, merges and forwards, and the messages.
 
-    Legs of plans that send lost messages again take as many times as long as it takes on average.
+    Plans that send lost messages again take as many times as long for them as it takes on average.
     """
     medium = platform.link
     classes: Any = np.zeros(program.chips.shape)
@@ -105,13 +105,12 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         root_s = root_s + delivery.merge_hops * adding + delivery.forward_hops * narrowing
         root_busy_s = root_busy_s + alone
         adding_busy_s = adding_busy_s + delivery.merges * adding + delivery.forwards * narrowing
-        for leg in delivery.legs:
-            times: Any = 1
-            if message_loss:
-                times = np.where(program.resent, medium.sends(message_loss, leg.receptions), 1.0)
-            link_s = link_s + times * leg.seconds
-            link_bound_s = link_bound_s + times * leg.bound_s
-            traffic = traffic.plus(leg.traffic.times(times))
+        times: Any = 1
+        if message_loss:
+            times = np.where(program.resent, medium.sends(message_loss, delivery.receptions), 1.0)
+        link_s = link_s + times * delivery.seconds
+        link_bound_s = link_bound_s + times * delivery.bound_s
+        traffic = traffic.plus(delivery.traffic.times(times))
         buffer_bytes = np.maximum(buffer_bytes, delivery.buffer_bytes)
         demands |= {name: np.maximum(demands[name], most) for name, most in delivery.demands.items()}
     return Stage(

@@ -37,7 +37,7 @@ from costmodel.memory import Regime
 from costmodel.operators import Kind, Operator
 from costmodel.parameters import load
 from costmodel.plan import MAX_CHIPS
-from costmodel.program import AROUND, HALVES, Step
+from costmodel.program import AROUND, HALVES, Exchange, Step
 from costmodel.roles import Role
 from costmodel.stages import Stage, stage
 from costmodel.strategies import canonical, head_wise
@@ -214,16 +214,23 @@ def steps(n_chips: int, workload: Workload = TINY, **decisions: int) -> list[Ste
     return [step for half in HALVES for step in program.part(half).steps]
 
 
+def exchanges(n_chips: int, **decisions: int) -> tuple[Exchange, Exchange]:
+    """Give the broadcast and the reduction of the attention phase of one plan."""
+    down, up = (step.exchange for step in steps(n_chips, **decisions)[:2])
+    assert down is not None and up is not None  # noqa: S101, PT018
+    return down, up
+
+
 def sent(n_chips: int, **decisions: int) -> float:
     """Payload of a partial sum's message."""
-    exchange = steps(n_chips, **decisions)[0].exchange
+    _, exchange = exchanges(n_chips, **decisions)
     return most(exchange.sent_bytes)
 
 
 def returned(n_chips: int) -> float:
-    """Payload of a message of the broadcast after a reduction."""
-    exchange = steps(n_chips)[0].exchange
-    return most(exchange.returned_bytes)
+    """Payload of a message of the broadcast before a phase."""
+    exchange, _ = exchanges(n_chips)
+    return most(exchange.sent_bytes)
 
 
 def operator(name: str, n_chips: int, workload: Workload = TINY) -> Operator:
@@ -240,13 +247,13 @@ def head_stage(n_chips: int) -> Stage:
 def free_transfers(n_chips: int) -> float:
     """Share of a block that L2-L1 transfers of sums on their way would take, with operator laws."""
     shape = tree(n_chips)
-    transfers = len(steps(n_chips)) * (shape.hops[0] + shape.depth[0])
+    transfers = len(HALVES) * (shape.hops[0] + shape.depth[0])
     return transfers * operator_laws.dma_cycles(LAWS, S * E) / on_chip_cycles(n_chips)
 
 
 def own_narrowing(n_chips: int) -> float:
     """Share of a block that narrowing a chip's own sums takes, with operator laws."""
-    return len(steps(n_chips)) * element_cycles(Kind.NARROW) / on_chip_cycles(n_chips)
+    return len(HALVES) * element_cycles(Kind.NARROW) / on_chip_cycles(n_chips)
 
 
 def element_cycles(kind: Kind) -> float:

@@ -38,7 +38,6 @@ from dse.document import (
     Deployment,
     Extent,
     Input,
-    Leg,
     MatrixSlice,
     Message,
     PlatformChoice,
@@ -277,24 +276,14 @@ def _extent(extent: shards.Extent) -> Extent:
 def _synchronisation(one: PlannedSynchronisation) -> Synchronisation:
     return Synchronisation(
         name=one.name,
+        kind=one.kind,
         times=one.times,
         merge_work=list(one.merge_work),
         forward_work=list(one.forward_work),
         root_work=list(one.root_work),
-        legs=[
-            Leg(
-                name=leg.name,
-                round=None if leg.round is None else Round(**vars(leg.round)),
-                messages=[
-                    Message(
-                        slot=m.slot,
-                        sender=m.sender,
-                        receivers=list(m.receivers),
-                        payload_bytes=m.payload_bytes,
-                    )
-                    for m in leg.messages
-                ],
-            )
-            for leg in one.legs
+        round=None if one.messages.round is None else Round(**vars(one.messages.round)),
+        messages=[
+            Message(slot=m.slot, sender=m.sender, receivers=list(m.receivers), payload_bytes=m.payload_bytes)
+            for m in one.messages.messages
         ],
     )

@@ -97,37 +97,29 @@ class Round(BaseModel):
     bound_s: float
 
 
-class Leg(BaseModel):
-    """Messages that go one way; with a round, they go in it all together."""
-
-    model_config = STRICT
-
-    name: str
-    round: Round | None
-    messages: list[Message]
-
-
 class Synchronisation(BaseModel):
-    """An exchange: its legs in order, and what chips work on the way.
+    """An exchange: its messages, and what chips work on the way; with a round, they go in it all together.
 
     Attributes
     ----------
     merge_work : list of str
-        Whoever gets a message of the first leg does this with each.
+        Whoever gets a message does this with each.
     forward_work : list of str
         A chip that got one does this before it sends on.
     root_work : list of str
-        The root does this between the legs.
+        The root does this in the end.
     """
 
     model_config = STRICT
 
     name: str
+    kind: Literal["reduce", "broadcast", "gather"]
     times: int
     merge_work: list[str]
     forward_work: list[str]
     root_work: list[str]
-    legs: list[Leg]
+    round: Round | None
+    messages: list[Message]
 
 
 class Violation(BaseModel):

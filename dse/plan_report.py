@@ -111,7 +111,7 @@ def interval_lines(predicted: PredictedCosts) -> list[str]:
 
 def _sent(document: Deployment) -> float:
     """How many times messages are sent, on average; 0 where there are none."""
-    planned = sum(sync.times * len(leg.messages) for sync in document.synchronisations for leg in sync.legs)
+    planned = sum(sync.times * len(sync.messages) for sync in document.synchronisations)
     return document.costs.link_messages / planned if planned else 0.0
 
 
@@ -148,19 +148,18 @@ def round_lines(document: Deployment) -> list[RenderableType]:
         right=range(1, 8),
     )
     for sync in document.synchronisations:
-        for leg in sync.legs:
-            if leg.round is not None:
-                r = leg.round
-                table.add_row(
-                    f"{sync.name}, {leg.name}",
-                    str(sync.times * r.rounds),
-                    f"{max(m.payload_bytes for m in leg.messages):.0f} B x {len(leg.messages)}",
-                    f"{r.packets} x {r.payload_bytes} B",
-                    f"{r.expected_slots:.0f} of {r.slots}",
-                    f"{r.slot_s * 1e6:.0f} us",
-                    seconds(r.expected_s / r.rounds),
-                    seconds(r.bound_s / r.rounds),
-                )
+        if sync.round is not None:
+            r = sync.round
+            table.add_row(
+                f"{sync.name}, {sync.kind}",
+                str(sync.times * r.rounds),
+                f"{max(m.payload_bytes for m in sync.messages):.0f} B x {len(sync.messages)}",
+                f"{r.packets} x {r.payload_bytes} B",
+                f"{r.expected_slots:.0f} of {r.slots}",
+                f"{r.slot_s * 1e6:.0f} us",
+                seconds(r.expected_s / r.rounds),
+                seconds(r.bound_s / r.rounds),
+            )
     lines: list[RenderableType] = []
     again = f", each {times:.2f} times" if (times := _sent(document)) > 1 else ""
     if table.row_count:

@@ -97,29 +97,26 @@ class Decoding:
         return matrices + share.owns["kv_heads"].count * self.keys
 
     def synchronise(self, sync: Synchronisation) -> None:
-        up, down = sync.legs
         adding, narrowing = (
             sum(map(self.law.__getitem__, work)) for work in (sync.merge_work, sync.forward_work)
         )
-        for leg in (up, down):
-            relays = set()
-            for message in sorted(leg.messages, key=lambda one: one.slot):
-                (receiver,) = message.receivers
-                if leg is up and message.sender in relays:
-                    self.chips[message.sender].now += narrowing
-                ends = self.chips[message.sender], self.chips[receiver]
-                packets = ceil(message.payload_bytes / self.payload)
-                size = message.payload_bytes + packets * self.header
-                done = max(end.now for end in ends) + self.latency + size / self.wire
-                for end in ends:
-                    end.now = done
-                if leg is up:
-                    self.chips[receiver].now += adding
-                    relays.add(receiver)
-            if leg is up and any("norm" in name for name in sync.root_work):
-                self.chips[0].now += self.norm_s
+        relays = set()
+        for message in sorted(sync.messages, key=lambda one: one.slot):
+            (receiver,) = message.receivers
+            if message.sender in relays:
+                self.chips[message.sender].now += narrowing
+            ends = self.chips[message.sender], self.chips[receiver]
+            packets = ceil(message.payload_bytes / self.payload)
+            size = message.payload_bytes + packets * self.header
+            done = max(end.now for end in ends) + self.latency + size / self.wire
+            for end in ends:
+                end.now = done
+            self.chips[receiver].now += adding
+            relays.add(receiver)
+        self.chips[0].now += self.norm_s * any("norm" in name for name in sync.root_work)
 
     def half(self, name: str, *matrices: str) -> None:
+        self.synchronise(self.syncs[f"{name} input"])
         for chip in self.chips:
             macs = self.weights(chip.share, *matrices)
             macs += chip.share.owns["heads"].count * self.scores * (name == "attention")
@@ -140,6 +137,7 @@ class Decoding:
             chip.release()
 
     def head(self) -> None:
+        self.synchronise(self.syncs["head input"])
         for chip in self.chips:
             size = self.weights(chip.share, "head", "embedding and head")
             rows = chip.share.owns["vocabulary_rows"].count
@@ -153,6 +151,7 @@ class Decoding:
             chip.now += size * self.seconds_a_mac
             chip.release()
         self.synchronise(self.syncs["head"])
+        self.synchronise(self.syncs["token"])
 
     def run(self) -> float:
         """Seconds from token to token, when it has gone on for a while."""

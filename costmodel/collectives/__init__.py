@@ -6,20 +6,21 @@
 from __future__ import annotations
 
 from costmodel.collectives import gather, hierarchy, mixer, switched
-from costmodel.collectives.collective import Collective, Delivery, Leg, Message, Messages, Round
+from costmodel.collectives.collective import Collective, Delivery, Message, Messages, Round
 from costmodel.errors import ParameterError
 from costmodel.media import Medium
 from costmodel.program import Exchange
 
 COLLECTIVES: dict[tuple[str, str], Collective] = {
-    ("reduce_broadcast", "point_to_point"): Collective(cost=hierarchy.cost, legs=hierarchy.legs),
-    ("gather", "point_to_point"): Collective(cost=gather.cost, legs=gather.legs),
-    ("reduce_broadcast", "switched"): Collective(cost=switched.reduce_broadcast_cost, legs=hierarchy.legs),
-    ("gather", "switched"): Collective(cost=switched.gather_cost, legs=switched.gather_legs),
-    ("reduce_broadcast", "mixer"): Collective(
-        cost=mixer.reduce_broadcast_cost, legs=mixer.reduce_broadcast_legs
-    ),
-    ("gather", "mixer"): Collective(cost=mixer.gather_cost, legs=mixer.gather_legs),
+    ("reduce", "point_to_point"): Collective(cost=hierarchy.cost, messages=hierarchy.messages),
+    ("broadcast", "point_to_point"): Collective(cost=hierarchy.cost, messages=hierarchy.messages),
+    ("gather", "point_to_point"): Collective(cost=gather.cost, messages=gather.messages),
+    ("reduce", "switched"): Collective(cost=switched.hierarchy_cost, messages=hierarchy.messages),
+    ("broadcast", "switched"): Collective(cost=switched.hierarchy_cost, messages=hierarchy.messages),
+    ("gather", "switched"): Collective(cost=switched.gather_cost, messages=switched.gather_messages),
+    ("reduce", "mixer"): Collective(cost=mixer.reduce_cost, messages=mixer.reduce_messages),
+    ("broadcast", "mixer"): Collective(cost=mixer.broadcast_cost, messages=mixer.broadcast_messages),
+    ("gather", "mixer"): Collective(cost=mixer.gather_cost, messages=mixer.gather_messages),
 }
 
 
@@ -41,7 +42,6 @@ __all__ = [
     "COLLECTIVES",
     "Collective",
     "Delivery",
-    "Leg",
     "Message",
     "Messages",
     "Round",

@@ -13,34 +13,17 @@ from costmodel.program import Exchange, PerPlan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leg:
-    """Messages that go one way, from the first chip's start to the last chip's end; arrays by plan.
+class Delivery:
+    """An exchange carried out, from the first chip's start to the last chip's end; arrays by plan.
 
     Attributes
     ----------
     seconds : float
-        Expected.
+        Of the messages, expected.
     bound_s : float
         Never more than this.
     receptions : int
         Messages times chips that each is for.
-    """
-
-    name: str
-    seconds: PerPlan
-    bound_s: PerPlan
-    traffic: Traffic
-    receptions: PerPlan
-
-
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
-    """An exchange carried out; arrays by plan.
-
-    Attributes
-    ----------
-    legs : tuple of Leg
-        One after the other.
     merge_hops, forward_hops : int
         Merges and forwards that the root waits for, one after the other.
     merges, forwards : int
@@ -51,7 +34,10 @@ class Delivery:
         What is asked of the medium beside time, by the name of the limit in ``Medium.limits``.
     """
 
-    legs: tuple[Leg, ...]
+    seconds: PerPlan
+    bound_s: PerPlan
+    traffic: Traffic
+    receptions: PerPlan
     merge_hops: PerPlan = 0
     merges: PerPlan = 0
     forward_hops: PerPlan = 0
@@ -72,7 +58,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """How a leg's messages travel in rounds: packets of a payload, so many a round, in timed slots.
+    """How an exchange's messages travel in rounds: packets of a payload, so many a round, in timed slots.
 
     A round is given `slots`; it is expected to stop after `expected_slots`. All rounds together take
     `expected_s`, and never more than `bound_s`.
@@ -90,9 +76,8 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class Messages:
-    """The messages of one leg; with a round, they all go in it and slots are those of the round."""
+    """The messages of one exchange; with a round, they all go in it and slots are those of the round."""
 
-    name: str
     messages: tuple[Message, ...]
     round: Round | None = None
 
@@ -105,12 +90,12 @@ class Collective:
     ----------
     cost : callable
         Medium, exchange, chips of each class (c, ...) to a `Delivery`.
-    legs : callable
-        Medium, exchange of one plan, chips of each of its classes (c,) to the messages of each leg.
+    messages : callable
+        Medium, exchange of one plan, chips of each of its classes (c,) to its messages.
     """
 
     cost: Callable[[Any, Exchange, Any], Delivery]
-    legs: Callable[[Any, Exchange, Any], tuple[Messages, ...]]
+    messages: Callable[[Any, Exchange, Any], Messages]
 
 
 def only(value: Any) -> Any:

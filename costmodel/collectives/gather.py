@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.collectives.collective import Delivery, Leg, Message, Messages, by_chip
+from costmodel.collectives.collective import Delivery, Message, Messages, by_chip
 from costmodel.collectives.trees import broadcast, reduction
 from costmodel.media import Traffic
 from costmodel.program import Exchange
@@ -72,17 +72,16 @@ def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
         wire_bytes=np.where(ring, ring_bytes, tree_bytes),
         messages=np.where(ring, n * (n - 1), 2 * (n - 1)),
     )
-    leg = Leg(name="gather", seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
-    return Delivery(legs=(leg,))
+    return Delivery(seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
 
 
-def legs(medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:
+def messages(medium: Any, exchange: Exchange, chips: Any) -> Messages:
     """Give the messages of one plan's gather, slot by slot."""
     sizes, n = by_chip(exchange.sent_bytes, chips), int(np.sum(chips))
     ring_s, tree_s, _ = _both_ways(medium, exchange, np.reshape(chips, (-1, 1)))
     if n > 1 and float(ring_s[0]) > float(tree_s[0]):
-        return (Messages(name="gather", messages=_over_tree(sizes, n)),)
-    return (Messages(name="gather", messages=_round_ring(sizes, n, full_duplex=medium.duplex == "full")),)
+        return Messages(messages=_over_tree(sizes, n))
+    return Messages(messages=_round_ring(sizes, n, full_duplex=medium.duplex == "full"))
 
 
 def _round_ring(sizes: list[float], n: int, *, full_duplex: bool) -> tuple[Message, ...]:

@@ -1,4 +1,7 @@
-"""Collectives over Mixer: a gather is one round; a reduction is a round to the root, and one from it."""
+"""Collectives over Mixer: a gather, a reduction or a broadcast is one round, or some in a row.
+
+All chips pass on what they hear, whoever it is for.
+"""
 
 from __future__ import annotations
 
@@ -6,80 +9,70 @@ from typing import Any
 
 import numpy as np
 
-from costmodel.collectives.collective import Delivery, Leg, Message, Messages, Round, by_chip, only
+from costmodel.collectives.collective import Delivery, Message, Messages, Round, by_chip, only
 from costmodel.media import Mixer, Traffic
 from costmodel.program import Exchange
 
 
-def _round(
-    medium: Mixer, name: str, sizes: Any, senders: Any, n: Any, receptions: Any
-) -> tuple[Leg, Any, Any]:
-    """Cost a round in which some chips have a message; give also the RAM it takes, and its rounds.
+def _rounds(medium: Mixer, sizes: Any, senders: Any, n: Any, receptions: Any, *, merges: Any = 0) -> Delivery:
+    """Cost rounds in which some of n chips have a message.
 
     `senders` is by class, (c, ...), like the payload `sizes`.
     """
     messages = np.where(np.asarray(senders) > 0, sizes + medium.message_header_bytes, 0.0)
     design = medium.design(messages, senders)
-    there = n > 1
+    there = np.sum(senders, axis=0) > 0
     on_air_s = np.where(there, n * design.rounds * medium.slots_awake(design) * design.slot_s, 0.0)
-    traffic = Traffic(
-        wire_bytes=np.where(there, np.sum(messages * senders, axis=0), 0.0),
-        messages=np.where(there, np.sum(senders, axis=0), 0),
-        sending_s=on_air_s * medium.transmit_share,
-        receiving_s=on_air_s * (1 - medium.transmit_share),
-    )
-    leg = Leg(
-        name=name,
+    return Delivery(
         seconds=np.where(there, medium.expected_s(design), 0.0),
         bound_s=np.where(there, design.bound_s, 0.0),
-        traffic=traffic,
+        traffic=Traffic(
+            wire_bytes=np.where(there, np.sum(messages * senders, axis=0), 0.0),
+            messages=np.where(there, np.sum(senders, axis=0), 0),
+            sending_s=on_air_s * medium.transmit_share,
+            receiving_s=on_air_s * (1 - medium.transmit_share),
+        ),
         receptions=receptions,
+        merge_hops=merges,
+        merges=merges,
+        buffer_bytes=np.where(there, design.buffer_bytes, 0.0),
+        demands={"rounds": np.where(there, design.rounds, 0)},
     )
-    return leg, np.where(there, design.buffer_bytes, 0.0), np.where(there, design.rounds, 0)
 
 
 def gather_cost(medium: Mixer, exchange: Exchange, chips: Any) -> Delivery:
     """Gather in one round: everybody hears everybody."""
     n = np.sum(chips, axis=0)
-    leg, buffer_bytes, rounds = _round(medium, "gather", exchange.sent_bytes, chips, n, n * (n - 1))
-    return Delivery(legs=(leg,), buffer_bytes=buffer_bytes, demands={"rounds": rounds})
+    return _rounds(medium, exchange.sent_bytes, chips * (n > 1), n, n * (n - 1))
 
 
-def _others(chips: Any) -> Any:
-    """Chips of each class but the root, the first chip of all."""
-    return np.maximum(chips - (np.cumsum(chips, axis=0) - chips == 0), 0)
-
-
-def reduce_broadcast_cost(medium: Mixer, exchange: Exchange, chips: Any) -> Delivery:
-    """Send all partial sums to the root in one round, and what it makes of them to all in another.
+def reduce_cost(medium: Mixer, exchange: Exchange, chips: Any) -> Delivery:
+    """Send all partial sums to the root in one round.
 
     The root adds what arrives; there is no hierarchy on a channel that all share.
     """
-    n = np.sum(chips, axis=0)
-    others = _others(chips)
-    root = np.zeros(chips.shape, dtype=np.int64)
-    root[0] = 1
-    up, up_bytes, up_rounds = _round(medium, "reduce", exchange.sent_bytes, others, n, n - 1)
-    down, down_bytes, down_rounds = _round(medium, "broadcast", exchange.returned_bytes, root, n, n - 1)
-    return Delivery(
-        legs=(up, down),
-        merge_hops=n - 1,
-        merges=n - 1,
-        buffer_bytes=np.maximum(up_bytes, down_bytes),
-        demands={"rounds": np.maximum(up_rounds, down_rounds)},
-    )
+    members = exchange.members(chips)
+    n = np.sum(members, axis=0)
+    is_root = (np.cumsum(members, axis=0) - members == 0) & (members > 0)
+    senders = members - is_root
+    return _rounds(medium, exchange.sent_bytes, senders, np.sum(chips, axis=0), n - 1, merges=n - 1)
 
 
-def _messages(
-    medium: Mixer, name: str, sizes: list[float], senders: list[int], receivers: list[int]
-) -> Messages:
+def broadcast_cost(medium: Mixer, exchange: Exchange, chips: Any) -> Delivery:
+    """Send what the root has in one round."""
+    n = np.sum(exchange.members(chips), axis=0)
+    root = np.zeros(np.shape(chips), dtype=np.int64)
+    root[0] = n > 1
+    return _rounds(medium, exchange.sent_bytes, root, np.sum(chips, axis=0), n - 1)
+
+
+def _messages(medium: Mixer, sizes: list[float], senders: list[int], receivers: list[int]) -> Messages:
     """List the messages of a round, with its design."""
     if not senders:
-        return Messages(name=name, messages=())
+        return Messages(messages=())
     payloads = np.array([[sizes[chip] + medium.message_header_bytes] for chip in senders])
     design = medium.design(payloads, np.ones_like(payloads, dtype=np.int64))
     return Messages(
-        name=name,
         messages=tuple(
             Message(
                 slot=0,
@@ -102,19 +95,20 @@ def _messages(
     )
 
 
-def gather_legs(medium: Mixer, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:
+def gather_messages(medium: Mixer, exchange: Exchange, chips: Any) -> Messages:
     """List the messages of one plan's gather."""
     every = list(range(int(np.sum(chips))))
     senders = every if len(every) > 1 else []
-    return (_messages(medium, "gather", by_chip(exchange.sent_bytes, chips), senders, every),)
+    return _messages(medium, by_chip(exchange.sent_bytes, chips), senders, every)
 
 
-def reduce_broadcast_legs(medium: Mixer, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:
-    """List the messages to the root, and the one from it."""
-    root, *others = range(int(np.sum(chips)))
-    up = by_chip(exchange.sent_bytes, chips)
-    down = [float(only(exchange.returned_bytes))] * (len(others) + 1)
-    return (
-        _messages(medium, "reduce", up, others, [root]),
-        _messages(medium, "broadcast", down, [root] if others else [], [root, *others]),
-    )
+def reduce_messages(medium: Mixer, exchange: Exchange, chips: Any) -> Messages:
+    """List the messages to the root."""
+    root, *others = range(int(np.sum(exchange.members(chips))))
+    return _messages(medium, by_chip(exchange.sent_bytes, chips), others, [root])
+
+
+def broadcast_messages(medium: Mixer, exchange: Exchange, chips: Any) -> Messages:
+    """List the root's message."""
+    root, *others = range(int(np.sum(exchange.members(chips))))
+    return _messages(medium, [float(only(exchange.sent_bytes))], [root] if others else [], [root, *others])

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from costmodel.collectives import hierarchy, trees
-from costmodel.collectives.collective import Delivery, Leg, Message, Messages, by_chip
+from costmodel.collectives.collective import Delivery, Message, Messages, by_chip
 from costmodel.media import Traffic
 from costmodel.program import Exchange, PerPlan
 
 
-def reduce_broadcast_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
-    """Reduce to the root and broadcast over a hierarchy: a latency a level, and members' bytes in a row."""
+def hierarchy_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
+    """Reduce to the root, or broadcast, over a hierarchy: a latency a level, and members' bytes in a row."""
 
-    def leg_s(shape: trees.Hierarchy, payload: PerPlan) -> Any:
+    def seconds(shape: trees.Hierarchy, payload: PerPlan) -> Any:
         return shape.depth * medium.message_latency_s + shape.hops * medium.port_s(payload)
 
-    return hierarchy.delivery(medium, exchange, chips, leg_s)
+    return hierarchy.delivery(medium, exchange, chips, seconds)
 
 
 def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
@@ -32,11 +32,10 @@ def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
     seconds = np.where(n > 1, medium.message_latency_s, 0.0) + (n - 1) * medium.port_s(largest)
     wire_bytes = (n - 1) * np.sum(medium.wire_bytes(exchange.sent_bytes) * chips, axis=0)
     traffic = Traffic.wired(wire_bytes=wire_bytes, messages=n * (n - 1))
-    leg = Leg(name="gather", seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
-    return Delivery(legs=(leg,))
+    return Delivery(seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
 
 
-def gather_legs(_medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages, ...]:
+def gather_messages(_medium: Any, exchange: Exchange, chips: Any) -> Messages:
     """Give the messages of one plan's gather, step by step."""
     sizes, n = by_chip(exchange.sent_bytes, chips), int(np.sum(chips))
     messages = [
@@ -44,4 +43,4 @@ def gather_legs(_medium: Any, exchange: Exchange, chips: Any) -> tuple[Messages,
         for k in range(1, n)
         for i in range(n)
     ]
-    return (Messages(name="gather", messages=tuple(messages)),)
+    return Messages(messages=tuple(messages))

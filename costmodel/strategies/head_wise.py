@@ -1,16 +1,19 @@
 """Head-wise partitioning (Bochem et al., DATE 2025): two synchronisations a block, no weight twice.
 
-Q, K, V are split by heads, O by rows, the FFN along its hidden dimension. Each chip ends both halves
-of a block with a partial sum of the whole output; the sums go up a hierarchy to the root, which adds
-the residual and normalises; the result is broadcast down.
+Q, K, V are split by heads, O by rows, the FFN along its hidden dimension. Both halves of a block begin
+with a broadcast of their input and end on each chip with a partial sum of the whole output; the sums go
+up a hierarchy to the root, which adds the residual and normalises. Chips without heads have no part in
+attention: no input comes to them, and no sum of zeros goes up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costmodel import transformer
 from costmodel.hardware import Platform
@@ -23,6 +26,7 @@ from costmodel.shards import EVEN, Dimension, Extent, Fills, Shards, assignment,
 from costmodel.strategies.strategy import Strategy, kv_replication, pinning, words_of_all
 from costmodel.workload import Model, Workload
 
+Bools = NDArray[np.bool_]
 HELD_SUM_BITS = 32  # a partial sum that a leader adds to
 SHARES = {0: ("even shares",), 1: (), 2: ("shares for energy",)}  # the usual one goes without saying
 # Each chip narrows its sum by a scale of its own. The errors of n sums of a share each add up to that of one
@@ -68,27 +72,53 @@ def narrow(workload: Workload, plans: Plans) -> Operator:
     return Operator(kind=Kind.NARROW, name="narrow partial sum", rows=workload.rows, columns=columns)
 
 
-def half(workload: Workload, platform: Platform, plans: Plans, name: str, work: tuple[Operator, ...]) -> Step:
-    """Give half a block: its work between the input's arrival and the partial sum's leaving."""
+def handed_down(
+    workload: Workload, plans: Plans, part: str, *, rows: int, takes_part: bool | Bools = True
+) -> Step:
+    """Broadcast the input of a part, so many rows of it."""
+    size = rows * workload.model.embedding * workload.model.activation_bytes
+    return Step(
+        name=f"{part} input",
+        exchange=Exchange(
+            kind="broadcast",
+            sent_bytes=size,
+            takes_part=takes_part,
+            group_size=plans["group_size"],
+        ),
+    )
+
+
+def half(
+    workload: Workload,
+    platform: Platform,
+    plans: Plans,
+    name: str,
+    work: tuple[Operator, ...],
+    takes_part: Bools,
+) -> tuple[Step, ...]:
+    """Give half a block: its input comes, chips that take part work on it, and their sums go up."""
     m, s, e = workload.model, workload.rows, workload.model.embedding
     sum_bytes = plans["partial_sum_bits"] / 8
-    arrive = transformer.transfer("input to L1", rows=s, columns=e, element_bytes=m.activation_bytes)
-    leave = transformer.transfer("partial sum to L2", rows=s, columns=e, element_bytes=sum_bytes)
+    own = e * takes_part
+    arrive = transformer.transfer("input to L1", rows=s, columns=own, element_bytes=m.activation_bytes)
+    leave = transformer.transfer("partial sum to L2", rows=s, columns=own, element_bytes=sum_bytes)
     narrowed = narrow(workload, plans)
-    return Step(
-        name=name,
-        work=(arrive, *quantised(work, plans, m.weight_bits, platform.kernels.row_tile), narrowed, leave),
-        exchange=Exchange(
-            kind="reduce_broadcast",
-            sent_bytes=s * e * sum_bytes,
-            returned_bytes=s * e * m.activation_bytes,
-            group_size=plans["group_size"],
-            merge=(accumulate(workload),),
-            forward=(narrowed,),
-            root=root_work(workload),
-            merge_bytes=s * e * HELD_SUM_BITS / 8,
-            root_bytes=s * e * m.activation_bytes,
-        ),
+    own_narrowed = replace(narrowed, columns=narrowed.columns * takes_part)
+    exchange = Exchange(
+        kind="reduce",
+        sent_bytes=s * e * sum_bytes,
+        takes_part=takes_part,
+        group_size=plans["group_size"],
+        merge=(accumulate(workload),),
+        forward=(narrowed,),
+        root=root_work(workload),
+        merge_bytes=s * e * HELD_SUM_BITS / 8,
+        root_bytes=s * e * m.activation_bytes,
+    )
+    packed = quantised(work, plans, m.weight_bits, platform.kernels.row_tile)
+    return (
+        handed_down(workload, plans, name, rows=s, takes_part=takes_part),
+        Step(name=name, work=(arrive, *packed, own_narrowed, leave), exchange=exchange),
     )
 
 
@@ -96,14 +126,12 @@ def embedding(workload: Workload, plans: Plans, table: Mapping[str, PerChip]) ->
     """Look the tokens' rows up.
 
     The chip that owns a token's row puts it into a sum to which all others add nothing, so the
-    embedding is reduced, normalised and broadcast like a half block.
+    embedding is reduced and normalised like a half block.
     """
     m, s = workload.model, workload.rows
-    size = s * m.embedding * m.activation_bytes
     exchange = Exchange(
-        kind="reduce_broadcast",
-        sent_bytes=size,
-        returned_bytes=size,
+        kind="reduce",
+        sent_bytes=s * m.embedding * m.activation_bytes,
         group_size=plans["group_size"],
         merge=(accumulate(workload),),
         root=(transformer.norm(workload, m.embedding),),
@@ -128,17 +156,18 @@ def head(
     """LM head of the last token; each chip's best token goes up the hierarchy, the winner comes down."""
     m = workload.model
     alive = (m.embedding + vocabulary_rows) * m.activation_bytes
-    exchange = Exchange(
-        kind="reduce_broadcast",
-        sent_bytes=transformer.CANDIDATE_BYTES,
-        returned_bytes=transformer.TOKEN_BYTES,
-        group_size=plans["group_size"],
-    )
+    group_size = plans["group_size"]
+    best = Exchange(kind="reduce", sent_bytes=transformer.CANDIDATE_BYTES, group_size=group_size)
+    told = Exchange(kind="broadcast", sent_bytes=transformer.TOKEN_BYTES, group_size=group_size)
     logits = transformer.logits(workload, vocabulary_rows)
     work = quantised(logits, plans, m.weight_bits, platform.kernels.row_tile)
     return Part(
         name="head",
-        steps=(Step(name="head", work=work, exchange=exchange),),
+        steps=(
+            handed_down(workload, plans, "head", rows=1),
+            Step(name="head", work=work, exchange=best),
+            Step(name="token", exchange=told),
+        ),
         weights=table,
         activation_peak_bytes=alive,
         tile_bytes=alive,
@@ -153,16 +182,17 @@ def activation_peaks(
     Rows are worked on `row_tile` at a time. Whole are the input, a partial sum that leaves or arrives,
     and in attention the keys and values of all rows; one tile has queries, scores, head outputs, or
     hidden columns of the FFN. A leader's running sum at full width and the residual that the root
-    keeps are counted with the exchange.
+    keeps are counted with the exchange. A chip without heads has nothing of attention.
     """
     m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     tile = min(s, row_tile)
+    there = shards.heads > 0
     row = m.embedding * (a + plans["partial_sum_bits"] / 8)
     keys_values = 2 * s * shards.kv_heads * m.head_size * a
     scores = tile * shards.heads * (2 * m.head_size + workload.room_to_attend) * a
     columns = tile * shards.units["ffn_columns"] * (m.ffn_matrices - 1) * a
     return {
-        "attention": (s * row + (keys_values + scores), tile * row + scores),
+        "attention": (s * row * there + (keys_values + scores), tile * row * there + scores),
         "mlp": (s * row + columns, tile * row + columns),
     }
 
@@ -205,11 +235,12 @@ def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) 
     """Write what the chips do."""
     m = workload.model
     shards = dealt_out(workload, plans, fills)
+    columns = shards.units["ffn_columns"]
     steps = {
-        name: half(workload, platform, plans, name, work)
-        for name, work in (
-            ("attention", attention(workload, shards.heads, shards.kv_heads)),
-            ("mlp", feed_forward(workload, shards.units["ffn_columns"])),
+        name: half(workload, platform, plans, name, work, takes_part)
+        for name, work, takes_part in (
+            ("attention", attention(workload, shards.heads, shards.kv_heads), shards.heads > 0),
+            ("mlp", feed_forward(workload, columns), np.ones(columns.shape, dtype=bool)),
         )
     }
     peaks = activation_peaks(workload, plans, shards, platform.kernels.row_tile)
@@ -219,15 +250,15 @@ def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) 
     halves = {
         name: Part(
             name=name,
-            steps=(step,),
-            weights=transformer.weight_bytes(step.work),
+            steps=of_half,
+            weights=transformer.weight_bytes(of_half[-1].work),
             activation_peak_bytes=peaks[name][0],
             tile_bytes=peaks[name][1],
             cache_token_bytes=2.0 * shards.kv_heads * m.head_size * m.activation_bytes
             if name == "attention"
             else 0.0,
         )
-        for name, step in steps.items()
+        for name, of_half in steps.items()
     }
     return Program(
         first=shards.first,

@@ -67,7 +67,7 @@ def mlp(workload: Workload, platform: Platform, plans: Plans, shards: Shards) ->
     """Some hidden columns on each chip, then the only synchronisation of the block."""
     m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     hidden = shards.units["ffn_columns"]
-    narrow = Operator(kind=Kind.REQUANTISE, name="narrow partial sum", rows=s, columns=m.embedding)
+    narrow = Operator(kind=Kind.NARROW, name="narrow partial sum", rows=s, columns=m.embedding)
     add = Operator(kind=Kind.ACCUMULATE, name="add partial sum", rows=s, columns=m.embedding)
     work = (
         transformer.norm(workload, m.embedding),
@@ -76,20 +76,21 @@ def mlp(workload: Workload, platform: Platform, plans: Plans, shards: Shards) ->
         narrow,
         transformer.transfer("partial sum to L2", rows=s, columns=m.embedding, element_bytes=a),
     )
-    exchange = Exchange(
-        kind="reduce_broadcast",
-        sent_bytes=s * m.embedding * a,
-        returned_bytes=s * m.embedding * a,
+    size = s * m.embedding * a
+    summed = Exchange(
+        kind="reduce",
+        sent_bytes=size,
         group_size=plans["group_size"],
         merge=(add,),
         forward=(narrow,),
         root=transformer.residual(workload, m.embedding),
         merge_bytes=s * m.embedding * HELD_SUM_BYTES,
     )
+    told = Exchange(kind="broadcast", sent_bytes=size, group_size=plans["group_size"])
     tile = min(s, platform.kernels.row_tile)
     return Part(
         name="mlp",
-        steps=(Step(name="mlp", work=work, exchange=exchange),),
+        steps=(Step(name="mlp", work=work, exchange=summed), Step(name="result", exchange=told)),
         weights=transformer.weight_bytes(work),
         activation_peak_bytes=(3 * s * m.embedding + tile * hidden * (m.ffn_matrices - 1)) * a,
         tile_bytes=tile * (3 * m.embedding + hidden * (m.ffn_matrices - 1)) * a,

@@ -1,6 +1,7 @@
 """What every collective in the table keeps to: its messages, replayed one by one, cost its closed form."""
 
 from collections import Counter
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -51,9 +52,9 @@ def test_every_kind_of_exchange_is_known_on_every_family() -> None:
 @EVERY_LINK
 def test_gathers_replayed_one_by_one_tell_everybody_everything_and_cost_their_closed_form(link: str) -> None:
     some, medium, gather = cases(), LINKS[link], of("gather", link)
-    (closed,) = gather.cost(medium, *batch_of(some)).legs
+    closed = gather.cost(medium, *batch_of(some))
     for at, case in enumerate(some):
-        (leg,) = gather.legs(medium, *gather_of(case))
+        leg = gather.messages(medium, *gather_of(case))
         sizes = by_hand(case)
         if min(sizes) > 0:  # else bytes do not tell what is told
             assert replay_gather(leg.messages, sizes, link) == [set(range(len(sizes)))] * len(sizes), case
@@ -82,12 +83,12 @@ def tree_s(link: str, sizes: list[float]) -> float:
 def test_gathers_go_the_faster_way_round_a_ring_or_over_a_tree(link: str) -> None:
     gather, ways = of("gather", link), Counter[bool]()
     some = [case for case in cases() if sum(case[0]) > 1]
-    (closed,) = gather.cost(LINKS[link], *batch_of(some)).legs
+    closed = gather.cost(LINKS[link], *batch_of(some))
     for at, case in enumerate(some):
         sizes = by_hand(case)
         ring, tree = ring_s(link, sizes), tree_s(link, sizes)
         np.testing.assert_allclose(closed.seconds[at], min(ring, tree), rtol=1e-12)
-        (leg,) = gather.legs(LINKS[link], *gather_of(case))
+        leg = gather.messages(LINKS[link], *gather_of(case))
         assert around_a_ring(leg.messages) == (ring <= tree)
         ways[ring <= tree] += 1
     assert ways[True]
@@ -101,7 +102,7 @@ def test_round_the_ring_and_over_the_tree_all_chips_end_up_with_the_same(duplex:
     for latency in (0.0, 5000.0):
         link = HALF.model_copy(update={"duplex": duplex, "message_latency_s": latency})
         case: Case = ((3, 10), (57.0, 31.0))
-        (leg,) = COLLECTIVES["gather", "point_to_point"].legs(link, *gather_of(case))
+        leg = COLLECTIVES["gather", "point_to_point"].messages(link, *gather_of(case))
         found[around_a_ring(leg.messages)] = replay_gather(leg.messages, by_hand(case), duplex)
     assert found[True] == found[False] == [set(range(13))] * 13
 
@@ -112,8 +113,8 @@ def test_round_the_ring_and_over_the_tree_all_chips_end_up_with_the_same(duplex:
 def test_gathers_of_chips_that_all_differ_cost_their_replay(link: str, data: st.DataObject) -> None:
     sizes = data.draw(st.lists(st.integers(1, 400), min_size=1, max_size=24, unique=True))
     case: Case = ((1,) * len(sizes), tuple(sizes))
-    (leg,) = of("gather", link).legs(LINKS[link], *gather_of(case))
-    (closed,) = of("gather", link).cost(LINKS[link], *batch_of([case])).legs
+    leg = of("gather", link).messages(LINKS[link], *gather_of(case))
+    closed = of("gather", link).cost(LINKS[link], *batch_of([case]))
     everybody = set(range(len(sizes)))
     assert replay_gather(leg.messages, by_hand(case), link) == [everybody] * len(sizes)
     check_leg(link, leg, closed, 0, lambda: wired_gather_s(link, leg.messages))
@@ -125,61 +126,66 @@ def test_messages_of_eighths_of_bytes_cost_their_replay(link: str, n: int) -> No
     medium, gather = LINKS[link], of("gather", link)
     for whole in (PACKET * n, PACKET, 512, 1000, 4096):
         exchange = Exchange(kind="gather", sent_bytes=np.array([ceil(8 * whole / n) / 8]))
-        (leg,) = gather.legs(medium, exchange, np.array([n]))
-        (closed,) = gather.cost(medium, exchange, np.array([[n]])).legs
+        leg = gather.messages(medium, exchange, np.array([n]))
+        closed = gather.cost(medium, exchange, np.array([[n]]))
         check_leg(link, leg, closed, 0, lambda leg=leg: wired_gather_s(link, leg.messages))
 
 
 @EVERY_LINK
-@pytest.mark.parametrize("sizes", [(250.0, 97.0), (97.0, 250.0)])
+@pytest.mark.parametrize("size", [250.0, 97.0])
 def test_reductions_replayed_one_by_one_add_up_everything_and_cost_their_closed_form(
-    link: str, sizes: tuple[float, float]
+    link: str, size: float
 ) -> None:
-    medium, both = LINKS[link], of("reduce_broadcast", link)
+    medium = LINKS[link]
     trees = [(n, group) for n in CHIPS for group in sorted({*GROUPS, max(n, 2)})]
     n_chips, groups = np.array(trees).T
-    sent, returned = sizes
-    exchange = Exchange(kind="reduce_broadcast", sent_bytes=sent, returned_bytes=returned, group_size=groups)
-    found = both.cost(medium, exchange, n_chips[None])
-    assert [leg.name for leg in found.legs] == ["reduce", "broadcast"]
-    for at, (n, group) in enumerate(trees):
-        one = Exchange(
-            kind="reduce_broadcast",
-            sent_bytes=sent,
-            returned_bytes=returned,
-            group_size=np.array([group]),
-        )
-        up, down = both.legs(medium, one, np.array([n]))
-        has, relays = replay_reduction(up, n, link)
-        assert has[0] == 2**n - 1, "the root has all sums"
-        assert replay_broadcast(down, link) == set(range(n))
-        assert {m.payload_bytes for m in up.messages} <= {sent}
-        assert {m.payload_bytes for m in down.messages} <= {returned}
-        for leg, closed in zip((up, down), found.legs, strict=True):
-            check_leg(link, leg, closed, at, lambda leg=leg, g=group: tree_leg_s(link, leg.messages, g))
-        check_counts(found, at, up, relays, group, link)
+    for kind in ("reduce", "broadcast"):
+        exchange = Exchange(kind=kind, sent_bytes=size, group_size=groups)  # type: ignore[arg-type]
+        found = of(kind, link).cost(medium, exchange, n_chips[None])
+        for at, (n, group) in enumerate(trees):
+            one = replace(exchange, group_size=np.array([group]))
+            sent = of(kind, link).messages(medium, one, np.array([n]))
+            assert {m.payload_bytes for m in sent.messages} <= {size}
+            check_leg(link, sent, found, at, lambda sent=sent, g=group: tree_leg_s(link, sent.messages, g))
+            if kind == "broadcast":
+                assert replay_broadcast(sent, link) == set(range(n))
+                continue
+            has, relays = replay_reduction(sent, n, link)
+            assert has[0] == 2**n - 1, "the root has all sums"
+            check_counts(found, at, sent, relays, group, link)
+
+
+@EVERY_LINK
+@pytest.mark.parametrize("kind", ["reduce", "broadcast"])
+@settings(max_examples=40)
+@given(n=st.integers(2, 64), data=st.data())
+def test_chips_that_take_no_part_have_no_messages(link: str, kind: str, n: int, data: st.DataObject) -> None:
+    part, group = data.draw(st.integers(1, n)), data.draw(st.integers(2, n))
+    chips, takes = np.array([[part], [n - part]]), np.array([[True], [False]])
+    everybody = Exchange(kind=kind, sent_bytes=90.0, group_size=np.array([group]))  # type: ignore[arg-type]
+    some = replace(everybody, takes_part=takes)
+    sent = of(kind, link).messages(LINKS[link], some, chips[:, 0])
+    assert sent == of(kind, link).messages(LINKS[link], everybody, np.array([part]))
+    found = of(kind, link).cost(LINKS[link], some, chips)
+    check_leg(link, sent, found, 0, lambda: tree_leg_s(link, sent.messages, group))
 
 
 def test_reductions_by_radio_take_sums_of_any_size_to_the_root() -> None:
-    both = of("reduce_broadcast", "mixer")
+    reduction = of("reduce", "mixer")
     for case in cases():
         sizes, chips = np.array(case[1], dtype=float)[:, None], np.array(case[0])
-        exchange = Exchange(kind="reduce_broadcast", sent_bytes=sizes, returned_bytes=np.array([64.0]))
-        up, down = both.legs(RADIO.link, exchange, chips)
-        found = both.cost(RADIO.link, exchange, chips[:, None])
+        exchange = Exchange(kind="reduce", sent_bytes=sizes)
+        up = reduction.messages(RADIO.link, exchange, chips)
         assert [m.payload_bytes for m in up.messages] == by_hand(case)[1:]
         assert replay_reduction(up, sum(case[0]), "mixer")[0][0] == 2 ** sum(case[0]) - 1
-        for leg, closed in zip((up, down), found.legs, strict=True):
-            check_leg("mixer", leg, closed, 0, lambda: 0.0)
+        check_leg("mixer", up, reduction.cost(RADIO.link, exchange, chips[:, None]), 0, lambda: 0.0)
 
 
 def same(one: Delivery, other: Delivery) -> None:
-    for leg, twin in zip(one.legs, other.legs, strict=True):
-        assert leg.name == twin.name
-        np.testing.assert_allclose(leg.seconds, twin.seconds, rtol=1e-12)
-        np.testing.assert_allclose(leg.bound_s, twin.bound_s, rtol=1e-12)
-        for field, value in vars(leg.traffic).items():
-            np.testing.assert_allclose(value, getattr(twin.traffic, field), rtol=1e-12, err_msg=field)
+    np.testing.assert_allclose(one.seconds, other.seconds, rtol=1e-12)
+    np.testing.assert_allclose(one.bound_s, other.bound_s, rtol=1e-12)
+    for field, value in vars(one.traffic).items():
+        np.testing.assert_allclose(value, getattr(other.traffic, field), rtol=1e-12, err_msg=field)
     for field in ("merge_hops", "merges", "forward_hops", "forwards", "buffer_bytes"):
         np.testing.assert_array_equal(getattr(one, field), getattr(other, field), field)
 
@@ -199,14 +205,15 @@ def test_it_does_not_matter_which_of_equal_chips_is_which(
     exchange = Exchange(
         kind=kind,  # type: ignore[arg-type]
         sent_bytes=float(size),
-        returned_bytes=7.0,
         group_size=np.array([group]),
     )
     found, medium, cut = of(kind, link), LINKS[link], min(cut, n)
     together = found.cost(medium, exchange, np.array([[n]]))
     for classes in ([cut, n - cut], [n - cut, 0, cut], [1] * n):
         same(together, found.cost(medium, exchange, np.array(classes)[:, None]))
-        assert found.legs(medium, exchange, np.array([n])) == found.legs(medium, exchange, np.array(classes))
+        assert found.messages(medium, exchange, np.array([n])) == found.messages(
+            medium, exchange, np.array(classes)
+        )
 
 
 @EVERY_LINK
@@ -217,8 +224,8 @@ def test_a_gather_that_is_no_tree_costs_the_same_in_any_order_of_chips(
 ) -> None:
     other = data.draw(st.permutations(sizes))
     some: list[Case] = [((1,) * len(sizes), tuple(order)) for order in (sizes, other)]
-    ways = [of("gather", link).legs(LINKS[link], *gather_of(case))[0] for case in some]
-    (leg,) = of("gather", link).cost(LINKS[link], *batch_of(some)).legs
+    ways = [of("gather", link).messages(LINKS[link], *gather_of(case)) for case in some]
+    leg = of("gather", link).cost(LINKS[link], *batch_of(some))
     if link in ("switched", "mixer") or all(around_a_ring(way.messages) for way in ways):
         np.testing.assert_allclose(leg.seconds[0], leg.seconds[1], rtol=1e-12)
         np.testing.assert_allclose(leg.traffic.wire_bytes[0], leg.traffic.wire_bytes[1], rtol=1e-12)
@@ -232,14 +239,12 @@ def test_one_chip_sends_nothing_in_no_time_for_no_energy(link: str, kind: str, c
     exchange = Exchange(
         kind=kind,  # type: ignore[arg-type]
         sent_bytes=1e6,
-        returned_bytes=1e6,
         group_size=np.array([4]),
     )
-    assert not any(leg.messages for leg in of(kind, link).legs(medium, exchange, chips))
+    assert not of(kind, link).messages(medium, exchange, chips).messages
     found = of(kind, link).cost(medium, exchange, chips[:, None])
-    for leg in found.legs:
-        assert leg.seconds == leg.bound_s == medium.energy_j(leg.traffic) == 0
-        assert all(value == 0 for value in vars(leg.traffic).values())
+    assert found.seconds == found.bound_s == medium.energy_j(found.traffic) == 0
+    assert all(value == 0 for value in vars(found.traffic).values())
     for field in ("merge_hops", "merges", "forward_hops", "forwards", "buffer_bytes"):
         assert not np.any(getattr(found, field)), field
     assert not any(np.any(asked) for asked in found.demands.values())
@@ -248,7 +253,7 @@ def test_one_chip_sends_nothing_in_no_time_for_no_energy(link: str, kind: str, c
 @EVERY_LINK
 def test_limits_are_asked_of_exactly_those_media_that_have_them(link: str) -> None:
     for kind in {kind for kind, _ in COLLECTIVES}:
-        exchange = Exchange(kind=kind, sent_bytes=9.0, returned_bytes=9.0, group_size=np.array([4]))  # type: ignore[arg-type]
+        exchange = Exchange(kind=kind, sent_bytes=9.0, group_size=np.array([4]))  # type: ignore[arg-type]
         found = of(kind, link).cost(LINKS[link], exchange, np.array([[4]]))
         assert set(found.demands) == set(LINKS[link].limits)
 

@@ -115,12 +115,16 @@ def test_a_block_synchronises_half_as_often_as_head_wise(
         )
         for name in ("head_wise", NAME)
     }
-    assert times == {"head_wise": 2, NAME: 1}
+    assert times == {"head_wise": 4, NAME: 2}  # broadcasts and reductions
     head_wise, mine = (evaluate(*case, plans(name), block) for name in ("head_wise", NAME))
-    np.testing.assert_array_equal(2 * mine.link_messages, head_wise.link_messages)
+    all_attend = head_wise.n_chips <= case[0].model.heads
+    np.testing.assert_array_equal((2 * mine.link_messages)[all_attend], head_wise.link_messages[all_attend])
     np.testing.assert_allclose(
-        2 * mine.latency_by_cause_s["link"], head_wise.latency_by_cause_s["link"], rtol=1e-12
+        2 * mine.latency_by_cause_s["link"][all_attend],
+        head_wise.latency_by_cause_s["link"][all_attend],
+        rtol=1e-12,
     )
+    assert (2 * mine.link_messages >= head_wise.link_messages).all()
     assert (mine.latency_by_cause_s["compute"] > head_wise.latency_by_cause_s["compute"]).all()
 
 

@@ -51,7 +51,7 @@ CHANGES: list[tuple[Place, Callable[[Any], Any]]] = [
     (("chips", 3, "kv_cache_bytes"), lambda v: v / 2),
     (("chips", 3, "owns", "heads", "first"), lambda v: v + 1),
     (("synchronisations", 1, "times"), lambda v: v + 1),
-    (("synchronisations", 1, "legs", 0, "messages", 0, "sender"), lambda v: v + 1),
+    (("synchronisations", 1, "messages", 0, "sender"), lambda v: v + 1),
     (("rests_on", 0), lambda v: v.upper()),
     (("platform", "link"), lambda _: "spi"),
     (("generator",), lambda _: "dse 0.0.0"),

@@ -204,8 +204,7 @@ def test_macs_of_all_shards_are_the_model_and_the_repeated_kv_heads(
 @given(workload=workloads())
 def test_each_row_of_the_lm_head_is_multiplied_on_one_chip(workload: Workload) -> None:
     program = every_program(workload)
-    (step,) = program.part("head").steps
-    (head,) = [o for o in step.work if o.kind is Kind.MATMUL]
+    (head,) = [o for step in program.part("head").steps for o in step.work if o.kind is Kind.MATMUL]
     done = np.sum(head.macs * program.chips, axis=0)
     assert (done == workload.model.vocabulary * workload.model.embedding).all()
 

@@ -1,6 +1,7 @@
 """Closed forms against event-by-event simulations that share no formula with them."""
 
 from collections import deque
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -92,15 +93,15 @@ def test_the_link_of_the_simulation_has_packets_headers_and_latency(link: PointT
     assert link.message_s(PAYLOAD) == MESSAGE_S == 2 + (40 + 3 * 8) / 64
 
 
-def delivered(link: PointToPoint) -> Delivery:
-    """Deliver a reduction and a broadcast of PAYLOAD bytes over every tree."""
+def delivered(link: PointToPoint, kind: Literal["reduce", "broadcast"] = "reduce") -> Delivery:
+    """Reduce or broadcast PAYLOAD bytes over every tree."""
     n, group = np.array(TREES).T
-    exchange = Exchange(kind="reduce_broadcast", sent_bytes=PAYLOAD, returned_bytes=PAYLOAD, group_size=group)
-    return COLLECTIVES["reduce_broadcast", "point_to_point"].cost(link, exchange, n[None])
+    exchange = Exchange(kind=kind, sent_bytes=PAYLOAD, group_size=group)
+    return COLLECTIVES[kind, "point_to_point"].cost(link, exchange, n[None])
 
 
 def test_reduce_takes_as_long_as_its_simulation(link: PointToPoint) -> None:
-    closed = delivered(link).legs[0].seconds
+    closed = delivered(link).seconds
     done = [run(messages_up(*tree), tree[0], MESSAGE_S) for tree in TREES]
     assert closed.tolist() == [max(clock) for clock in done]
     assert closed.tolist() == [clock[0] for clock in done], "the root is the last to be done"
@@ -108,12 +109,12 @@ def test_reduce_takes_as_long_as_its_simulation(link: PointToPoint) -> None:
 
 def test_reduce_with_adding_takes_as_long_as_its_simulation(link: PointToPoint) -> None:
     found = delivered(link)
-    closed = found.legs[0].seconds + found.merge_hops * ADDING_S
+    closed = found.seconds + found.merge_hops * ADDING_S
     assert closed.tolist() == [max(run(messages_up(*tree), tree[0], MESSAGE_S, ADDING_S)) for tree in TREES]
 
 
 def test_broadcast_takes_as_long_as_its_simulation(link: PointToPoint) -> None:
-    closed = delivered(link).legs[1].seconds
+    closed = delivered(link, "broadcast").seconds
     assert closed.tolist() == [max(run(messages_down(*tree), tree[0], MESSAGE_S)) for tree in TREES]
 
 
@@ -121,9 +122,9 @@ def test_tree_moves_as_many_bytes_as_its_simulation(link: PointToPoint) -> None:
     n, _ = np.array(TREES).T
     assert [len(messages_up(*tree)) for tree in TREES] == (n - 1).tolist()
     sent = [sum(PAYLOAD + 3 * 8 for _ in messages_up(*tree)) for tree in TREES]
-    for leg in delivered(link).legs:
-        assert leg.traffic.wire_bytes.tolist() == sent
-        assert leg.traffic.messages.tolist() == (n - 1).tolist()
+    for found in (delivered(link), delivered(link, "broadcast")):
+        assert found.traffic.wire_bytes.tolist() == sent
+        assert found.traffic.messages.tolist() == (n - 1).tolist()
 
 
 def test_depth_is_the_number_of_times_that_leaders_regroup() -> None:
@@ -140,8 +141,8 @@ def test_relays_are_the_messages_whose_sender_has_added_to_its_sum() -> None:
     assert hierarchy(n, group).relays.tolist() == counted
 
 
-def simulated_synchronisation_s(tree: tuple[int, int]) -> tuple[float, float]:
-    """Simulate a reduction, the root's work and a broadcast; with and without narrowing by leaders."""
+def simulated_half_s(tree: tuple[int, int]) -> tuple[float, float]:
+    """Simulate a broadcast, a reduction and the root's work; with and without narrowing by leaders."""
     narrow = head_wise.narrow(TINY, Plans.of([Plan(strategy="head_wise", n_chips=2, partial_sum_bits=8)]))
     adding, narrowing = (
         alone_s(TIMED, [operator]).item() for operator in (head_wise.accumulate(TINY), narrow)
@@ -158,9 +159,14 @@ def test_both_synchronisations_of_a_block_take_as_long_as_their_simulation() -> 
     )
     costs = evaluate(TINY, TIMED, batch, Accounting(scope="block"))
     closed = costs.latency_by_cause_s["root"] + costs.latency_by_cause_s["link"]
-    simulated, without = 2 * np.array([simulated_synchronisation_s(tree) for tree in TREES]).T
+    with_heads = [(min(n, TINY.model.heads), group) for n, group in TREES]
+    simulated, without = sum(
+        np.array([simulated_half_s(tree) for tree in trees]).T for trees in (TREES, with_heads)
+    )
     # A second leader that is as late as the first exists where the second group of each level is full.
-    full = np.array([n >= 2 * group ** (len(levels(n, group)) - 1) for n, group in TREES])
+    full = np.all(
+        [[n >= 2 * g ** (len(levels(n, g)) - 1) for n, g in trees] for trees in (TREES, with_heads)], axis=0
+    )
     np.testing.assert_allclose(closed[full], simulated[full], rtol=1e-12)
     assert (simulated <= closed * (1 + 1e-12)).all()
     assert (without <= simulated).all()

@@ -90,7 +90,7 @@ def test_the_shipped_plan_keeps_13_of_128_columns_at_each_gather(shipped: Inspec
 def test_the_shipped_plan_sends_836_bytes_a_device_and_gather(shipped: Inspection) -> None:
     assert [sync.name for sync in shipped.synchronisations] == list(GATHERS)
     for sync in shipped.synchronisations:
-        (leg,) = sync.legs
+        leg = sync.messages
         assert [message.payload_bytes + 4 for message in leg.messages] == [836] * 4
         assert leg.round is not None
         assert (leg.round.payload_bytes, leg.round.packets, leg.round.slots) == (150, 25, 275)

@@ -19,18 +19,20 @@ def program(workload: Workload, plans: Plans = EIGHT) -> Program:
 
 
 def block(workload: Workload, plans: Plans = EIGHT) -> list[tuple[Step, Exchange]]:
-    """Steps of both halves, with the exchange that ends each."""
+    """Steps of both halves, each with its exchange."""
     steps = [step for half in HALVES for step in program(workload, plans).part(half).steps]
     return [(step, step.exchange) for step in steps if step.exchange is not None]
 
 
-def test_a_block_synchronises_after_attention_and_after_ffn(tinyllama: Workload) -> None:
+def test_a_block_synchronises_before_and_after_attention_and_ffn(tinyllama: Workload) -> None:
     found = block(tinyllama)
-    assert [step.name for step, _ in found] == ["attention", "mlp"]
-    for step, exchange in found:
-        assert exchange.kind == "reduce_broadcast"
+    assert [step.name for step, _ in found] == ["attention input", "attention", "mlp input", "mlp"]
+    for step, exchange in found[::2]:
+        assert (exchange.kind, exchange.sent_bytes, step.work) == ("broadcast", 512, ())
+        assert not exchange.merge + exchange.forward + exchange.root
+    for step, exchange in found[1::2]:
+        assert exchange.kind == "reduce"
         assert np.ravel(exchange.sent_bytes).tolist() == [1024]
-        assert exchange.returned_bytes == 512
         assert [(o.kind, o.elements) for o in exchange.merge] == [(Kind.ACCUMULATE, 512)]
         assert [o.kind for o in exchange.root] == [Kind.REQUANTISE, Kind.ADD, Kind.NORM]
         assert [o.name for o in (step.work[0], *step.work[-2:])] == [
@@ -44,9 +46,10 @@ def test_partial_sums_travel_at_their_width_and_results_at_that_of_activations()
     workload = load_workload("tinyllama-42m", "prompt")
     wide = replace(workload, model=workload.model.model_copy(update={"activation_bits": 16}))
     plans = Plans.of(Plan(strategy="head_wise", n_chips=8, partial_sum_bits=bits) for bits in (8, 16, 32))
-    for step, exchange in block(wide, plans):
+    found = block(wide, plans)
+    assert [exchange.sent_bytes for _, exchange in found[::2]] == [16 * 512 * 2] * 2
+    for step, exchange in found[1::2]:
         assert np.ravel(exchange.sent_bytes).tolist() == [16 * 512, 16 * 512 * 2, 16 * 512 * 4]
-        assert exchange.returned_bytes == 16 * 512 * 2
         assert np.ravel(step.work[-1].data_bytes).tolist() == [16 * 512, 16 * 512 * 2, 16 * 512 * 4]
 
 
@@ -81,7 +84,7 @@ def test_the_cache_is_read_only_when_one_token_meets_its_context(tinyllama: Work
 
 def test_values_are_written_transposed_for_several_rows_only(tinyllama: Workload) -> None:
     for workload, transposed in ((tinyllama, False), (load_workload("tinyllama-42m", "prompt"), True)):
-        flags = {o.name: o.transposed for o in block(workload)[0][0].work if o.kind is Kind.MATMUL}
+        flags = {o.name: o.transposed for o in block(workload)[1][0].work if o.kind is Kind.MATMUL}
         assert flags == {"q": False, "k": False, "v": transposed, "o": False}
 
 
@@ -137,28 +140,52 @@ def test_the_head_holds_one_token_and_the_logits_of_its_rows(tinyllama: Workload
 
 def test_sums_are_narrowed_only_when_they_travel_narrower_than_they_are_held(tinyllama: Workload) -> None:
     plans = Plans.of(Plan(strategy="head_wise", n_chips=8, partial_sum_bits=bits) for bits in (8, 16, 32))
-    for step, exchange in block(tinyllama, plans):
+    for step, exchange in block(tinyllama, plans)[1::2]:
         assert [o.elements.tolist() for o in exchange.forward] == [[512, 512, 0]]
-        assert step.work[-2].elements.tolist() == [512, 512, 0]
+        assert np.ravel(step.work[-2].elements).tolist() == [512, 512, 0]
 
 
 def test_the_embedding_is_reduced_like_a_half_block_and_the_head_sends_one_candidate(
     tinyllama: Workload,
 ) -> None:
-    embedding, head = (program(tinyllama).part(name).steps[0] for name in AROUND)
-    up, down = embedding.exchange, head.exchange
+    (embedding,), (_, head, token) = (program(tinyllama).part(name).steps for name in AROUND)
+    up, best, told = embedding.exchange, head.exchange, token.exchange
     assert up is not None
-    assert down is not None
-    assert (up.sent_bytes, up.returned_bytes, [o.elements for o in up.merge]) == (512, 512, [512])
+    assert best is not None
+    assert told is not None
+    assert (up.kind, up.sent_bytes, [o.elements for o in up.merge]) == ("reduce", 512, [512])
     assert [o.kind for o in up.root] == [Kind.NORM]
-    assert embedding.work == ()
-    assert (down.sent_bytes, down.returned_bytes, down.merge, down.root) == (8, 4, (), ())
+    assert embedding.work == token.work == ()
+    assert (best.kind, best.sent_bytes, best.merge, best.root) == ("reduce", 8, (), ())
+    assert (told.kind, told.sent_bytes) == ("broadcast", 4)
     assert np.ravel(head.work[0].weight_bytes).tolist() == [4000 * 512]
     assert [o.rows for o in head.work] == [1, 1, 1]
 
 
+def test_chips_without_heads_have_no_part_in_attention(tinyllama: Workload) -> None:
+    of_plan = program(tinyllama, Plans.of([Plan(strategy="head_wise", n_chips=12)]))
+    attention, mlp, head = (of_plan.part(name) for name in ("attention", "mlp", "head"))
+    for step in attention.steps:
+        assert step.exchange is not None
+        assert np.sum(step.exchange.members(of_plan.chips)) == 8
+    there = np.ravel(of_plan.chips > 0)
+    idle = np.ravel(np.cumsum(of_plan.chips, axis=0) > 8) & there
+    for operator in attention.steps[-1].work:
+        size = operator.macs if operator.kind is Kind.MATMUL else operator.elements
+        sizes = np.broadcast_to(size, of_plan.chips.shape)
+        assert (sizes[idle] == 0).all(), operator.name
+    peaks = np.broadcast_to(attention.activation_peak_bytes, of_plan.chips.shape)
+    assert (peaks[idle] == 0).all()
+    assert (peaks[there & ~idle] > 0).all()
+    for step in (*mlp.steps, *head.steps):
+        assert step.exchange is not None
+        assert np.sum(step.exchange.members(of_plan.chips)) == 12
+
+
 def test_only_the_last_token_of_a_prompt_meets_the_head() -> None:
-    head = program(load_workload("tinyllama-42m", "prompt")).part("head").steps[0]
+    given, head, _ = program(load_workload("tinyllama-42m", "prompt")).part("head").steps
+    assert given.exchange is not None
+    assert given.exchange.sent_bytes == 512
     assert np.ravel(head.work[0].macs).tolist() == [4000 * 512]
 
 

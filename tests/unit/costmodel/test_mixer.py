@@ -209,7 +209,7 @@ def test_rounds_beyond_any_search_are_full_and_as_many_as_it_takes() -> None:
 def gather(size: float, n: int) -> tuple[float, float, float, float]:
     """Give expected seconds, the bound, joules and bytes of a gather of n equal messages."""
     exchange = Exchange(kind="gather", sent_bytes=np.array([size]))
-    (leg,) = COLLECTIVES["gather", "mixer"].cost(MIXER, exchange, np.array([[n]])).legs
+    leg = COLLECTIVES["gather", "mixer"].cost(MIXER, exchange, np.array([[n]]))
     return (
         leg.seconds.item(),
         leg.bound_s.item(),

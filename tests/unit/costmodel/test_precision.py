@@ -74,8 +74,8 @@ def test_messages_take_as_many_bytes_as_they_have_bits(bits: int) -> None:
         inspect(VIT, RADIO, by_columns(message_bits=width), BLOCK).synchronisations for width in (8, bits)
     )
     for one, other in zip(whole, narrow, strict=True):
-        assert {size * bits / 8 for leg in one.legs for size in [m.payload_bytes for m in leg.messages]} == {
-            m.payload_bytes for leg in other.legs for m in leg.messages
+        assert {m.payload_bytes * bits / 8 for m in one.messages.messages} == {
+            m.payload_bytes for m in other.messages.messages
         }
 
 

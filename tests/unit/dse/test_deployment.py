@@ -164,12 +164,7 @@ def test_messages_are_those_the_costs_count(model: str, accounting: Accounting) 
     workload = WORKLOADS[model]
     for plan in PLANS:
         document = deployment(workload, PLATFORM, plan, accounting)
-        messages = [
-            (m.payload_bytes, s.times)
-            for s in document.synchronisations
-            for leg in s.legs
-            for m in leg.messages
-        ]
+        messages = [(m.payload_bytes, s.times) for s in document.synchronisations for m in s.messages]
         assert sum(times for _, times in messages) == document.costs.link_messages
         on_wire = sum(times * float(PLATFORM.link.wire_bytes(payload)) for payload, times in messages)
         assert on_wire == pytest.approx(document.costs.link_bytes, rel=1e-12)
@@ -179,18 +174,26 @@ def test_schedule_names_what_happens_how_often(tinyllama: Workload, siracusa: Pl
     eight = Plan(strategy="head_wise", n_chips=8, partial_sum_bits=8)
     found = deployment(tinyllama, siracusa, eight, Accounting()).synchronisations
     steps = [(s.name, s.times) for s in found]
-    assert steps == [("embedding", 1), ("attention", 8), ("mlp", 8), ("head", 1)]
-    attention = found[1]
+    block_steps = ["attention input", "attention", "mlp input", "mlp"]
+    assert steps == [
+        ("embedding", 1),
+        *((name, 8) for name in block_steps),
+        *((name, 1) for name in ("head input", "head", "token")),
+    ]
+    handed_down, attention = found[1:3]
+    assert (handed_down.kind, attention.kind) == ("broadcast", "reduce")
+    assert attention.merge_work == ["add partial sum"]
+    assert attention.forward_work == ["narrow partial sum"]
     assert attention.root_work == ["requantise sum", "residual", "rmsnorm"]
-    assert [leg.name for leg in attention.legs] == ["reduce", "broadcast"]
-    assert {m.payload_bytes for leg in attention.legs for m in leg.messages} == {512.0}
-    up, down = ([(m.slot, m.sender, m.receivers) for m in leg.messages] for leg in attention.legs)
+    assert not handed_down.merge_work + handed_down.forward_work + handed_down.root_work
+    assert {m.payload_bytes for sync in (handed_down, attention) for m in sync.messages} == {512.0}
+    up, down = ([(m.slot, m.sender, m.receivers) for m in s.messages] for s in (attention, handed_down))
     leaders = [(0, 1, 0), (0, 5, 4), (1, 2, 0), (1, 6, 4), (2, 3, 0), (2, 7, 4), (3, 4, 0)]
     assert up == [(slot, sender, [receiver]) for slot, sender, receiver in leaders]
     members = [(0, 0, 4), (1, 0, 1), (1, 4, 5), (2, 0, 2), (2, 4, 6), (3, 0, 3), (3, 4, 7)]
     assert down == [(slot, sender, [receiver]) for slot, sender, receiver in members]
     block = deployment(tinyllama, siracusa, eight, ACCOUNTINGS[3]).synchronisations
-    assert [(s.name, s.times) for s in block] == [("attention", 1), ("mlp", 1)]
+    assert [(s.name, s.times) for s in block] == [(name, 1) for name in block_steps]
 
 
 def test_costs_are_those_of_the_evaluation(tinyllama: Workload, siracusa: Platform) -> None:
