@@ -174,8 +174,10 @@ def costed(
         )
         for name, level in mcu.levels.items()
     }
+    link_partners = np.sum([*total.partners.values(), 0 * n], axis=0)
+    asked = {"ports": link_partners, **total.demands}
     for name, limit in platform.link.limits.items():
-        demands[name] = Demand(asked=total.demands[name], limit=limit, unit=name)
+        demands[name] = Demand(asked=np.asarray(asked.get(name, 0.0) + 0.0 * n), limit=limit, unit=name)
     damage = damage_of(workload, program, counted, accounting)
     drop = damage.drop(workload.calibration)
     costs = Costs(
@@ -187,6 +189,7 @@ def costed(
         head_from_l3=np.any(placement.head_traffic > 0, axis=OF_CHIPS),
         link_bytes=total.traffic.wire_bytes,
         link_messages=total.traffic.messages,
+        link_partners=link_partners,
         l3_bytes=l3_bytes,
         l2_bytes=l2_bytes,
         l2_footprint_bytes=np.max(placement.l2_needed, axis=OF_CHIPS),

@@ -29,6 +29,8 @@ class Violation:
                 f"{self.resource} needs {self.demand / 1e3:,.1f} kB on a chip, "
                 f"{self.limit / 1e3:,.1f} kB are usable"
             )
+        if self.resource == "ports":
+            return f"a chip has links to {self.demand:g} others, {self.limit:g} {self.unit} are there"
         return (
             f"the messages of one exchange take {self.demand:g} {self.unit}, as they do not fit fewer; "
             f"{self.limit:g} can be run"
@@ -67,6 +69,8 @@ class Costs:
         Whether any chip loads rows of the LM head from off-chip memory.
     link_bytes, link_messages : array
         Bytes and messages on all links, headers included.
+    link_partners : array of int
+        Chips that the chip with most links has one to; 0 where a medium has no links of two.
     l3_bytes, l2_bytes : array
         Traffic at each memory level, all chips.
     l2_footprint_bytes, l3_footprint_bytes, flash_footprint_bytes : array
@@ -99,6 +103,7 @@ class Costs:
     head_from_l3: NDArray[np.bool_]
     link_bytes: Array
     link_messages: Array
+    link_partners: NDArray[np.int64]
     l3_bytes: Array
     l2_bytes: Array
     l2_footprint_bytes: Array

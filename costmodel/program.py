@@ -125,6 +125,8 @@ class Program:
         Whether what is lost is sent again until it arrives.
     message_dropout : float or (n,) array
         Share of the messages that were left out in training.
+    ports : int, optional
+        Links that a chip can have, which trees follow.
 
     Raises
     ------
@@ -140,6 +142,7 @@ class Program:
     message_bits: int | NDArray[np.int64] = 8
     resent: bool | NDArray[np.bool_] = True
     message_dropout: float | NDArray[np.floating[Any]] = 0.0
+    ports: int | None = None
 
     def __post_init__(self) -> None:
         names = tuple(part.name for part in self.parts)
@@ -168,14 +171,14 @@ class Program:
         """Chips of each class in each role, (r, c, ...); one role where there is no hierarchy."""
         if self.group_size is None:
             return self.chips[None]
-        return roles_of(self.first, self.chips, self.group_size)
+        return roles_of(self.first, self.chips, self.group_size, self.ports)
 
     def role(self, chip: int) -> int:
         """Give the role of a chip of the one plan that there is: its place on the axis of roles."""
         if self.group_size is None:
             return 0
         (n,), (group,) = self.n_chips.tolist(), np.unique(self.group_size).tolist()
-        return role_of(chip, n, int(group))
+        return role_of(chip, n, int(group), self.ports)
 
     @property
     def n_chips(self) -> NDArray[np.int64]:

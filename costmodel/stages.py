@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -40,6 +40,8 @@ class Stage:
         Most RAM for packets under way, of any exchange.
     demands : dict
         Most that any exchange asks of the medium beside time.
+    partners : dict
+        Most links of any chip, by the name of what they form.
     """
 
     busy_s: Array
@@ -53,6 +55,7 @@ class Stage:
     traffic: Traffic
     buffer_bytes: Array
     demands: dict[str, Array]
+    partners: dict[str, Array]
 
     @property
     def on_chip_s(self) -> Array:
@@ -61,7 +64,7 @@ class Stage:
 
     def plus(self, other: Stage, times: int) -> Stage:
         """Add `times` this stage and one `other`."""
-        apart = ("traffic", "buffer_bytes", "demands")
+        apart = ("traffic", "buffer_bytes", "demands", "partners")
         arrays = {
             f.name: times * getattr(self, f.name) + getattr(other, f.name)
             for f in fields(self)
@@ -71,8 +74,14 @@ class Stage:
             **arrays,
             traffic=self.traffic.times(times).plus(other.traffic),
             buffer_bytes=np.maximum(self.buffer_bytes, other.buffer_bytes),
-            demands={name: np.maximum(most, other.demands[name]) for name, most in self.demands.items()},
+            demands=_most(self.demands, other.demands),
+            partners=_most(self.partners, other.partners),
         )
+
+
+def _most(some: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Array]:
+    """Give the larger of two entries of each name."""
+    return {name: np.maximum(some.get(name, 0), others.get(name, 0)) for name in {**some, **others}}
 
 
 def stage(platform: Platform, program: Program, steps: Iterable[Step], message_loss: float = 0.0) -> Stage:
@@ -87,7 +96,8 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
     compute_s, root_s, root_busy_s, adding_busy_s = (zero,) * 4
     link_s, link_bound_s, buffer_bytes = (zero,) * 3
     traffic = Traffic.none(zero)
-    demands = dict.fromkeys(medium.limits, zero)
+    demands: dict[str, Array] = {}
+    partners: dict[str, Array] = {}
     for step in steps:
         if step.work:
             seconds = compute.shard_s(platform, step.work) + classes
@@ -112,7 +122,8 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         link_bound_s = link_bound_s + times * delivery.bound_s
         traffic = traffic.plus(delivery.traffic.times(times))
         buffer_bytes = np.maximum(buffer_bytes, delivery.buffer_bytes)
-        demands |= {name: np.maximum(demands[name], most) for name, most in delivery.demands.items()}
+        demands = _most(demands, delivery.demands)
+        partners = _most(partners, delivery.partners)
     return Stage(
         busy_s=busy,
         l2_bytes=l2_bytes,
@@ -125,4 +136,5 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         traffic=traffic,
         buffer_bytes=buffer_bytes,
         demands=demands,
+        partners=partners,
     )

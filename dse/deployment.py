@@ -63,6 +63,7 @@ def predicted(workload: Workload, platform: Platform, costs: Costs, index: int) 
         throughput_tokens_per_s=float(costs.throughput_tokens_per_s[index]),
         link_bytes=float(costs.link_bytes[index]),
         link_messages=float(costs.link_messages[index]),
+        link_partners=int(costs.link_partners[index]),
         l3_bytes=float(costs.l3_bytes[index]),
         l2_bytes=float(costs.l2_bytes[index]),
         l2_footprint_bytes=float(costs.l2_footprint_bytes[index]),

@@ -177,6 +177,7 @@ class PredictedCosts(BaseModel):
     throughput_tokens_per_s: float
     link_bytes: float
     link_messages: float
+    link_partners: int
     l3_bytes: float
     l2_bytes: float
     l2_footprint_bytes: float

@@ -80,6 +80,7 @@ def evaluation_report(document: Deployment, other_s: float) -> RenderableType:
         (
             f"{rate}EDP {digits(c.edp_js * 1e6)} mJ ms, "
             f"link traffic {size(c.link_bytes)} in {c.link_messages:.0f} messages"
+            f"{partner_words(c.link_partners)}"
             f"{f', L3 traffic {size(c.l3_bytes)}' if off_chip else ''}"
         ),
         *round_lines(document),
@@ -107,6 +108,11 @@ def interval_lines(predicted: PredictedCosts) -> list[str]:
     low, high = predicted.latency_interval_s
     share = high / predicted.latency_s - 1
     return [f"times carry about {share:.0%}: {seconds(low)} to {seconds(high)} in all; ratios of plans less"]
+
+
+def partner_words(partners: int) -> str:
+    """Say how many links a chip must have."""
+    return f", a chip has links to at most {partners}" if partners else ""
 
 
 def _sent(document: Deployment) -> float:

@@ -33,6 +33,7 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}
     table |= {f"energy_{c}_j": costs.energy_by_cause_j[c] for c in ENERGY_CAUSES}
     table["link_messages"] = costs.link_messages
+    table["link_partners"] = costs.link_partners
     table["chips_with_l3"] = costs.n_chips_with_l3
     table["head_from_l3"] = costs.head_from_l3
     table["regime"] = [regime_name(int(code)) for code in costs.regime]

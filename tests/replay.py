@@ -26,6 +26,9 @@ LINKS: dict[str, Medium] = {
     "half, no latency": HALF.model_copy(update={"message_latency_s": 0.0}),
     "full, no latency": HALF.model_copy(update={"duplex": "full", "message_latency_s": 0.0}),
     "full, long latency": HALF.model_copy(update={"duplex": "full", "message_latency_s": 5000.0}),
+    "half, 3 ports": HALF.model_copy(update={"ports": 3}),
+    "full, 2 ports": HALF.model_copy(update={"duplex": "full", "ports": 2}),
+    "half, 1 port": HALF.model_copy(update={"ports": 1}),
     "switched": Switched.model_construct(
         **WIRE, medium="switched", description="a switch", energy_j_per_byte=1e-9
     ),
@@ -225,11 +228,24 @@ def check_counts(found: Delivery, at: int, up: Messages, relays: set[int], group
     """Merges and forwards, of all chips and one after the other on the root's way."""
     to_root = [message.sender for message in up.messages if message.receivers == (0,)]
     waits = {level_of(sender, group) for sender in to_root if sender in relays}
+    links = Counter(chip for message in up.messages for chip in (message.sender, *message.receivers))
 
     def counted(value: Any) -> int:
         return int(np.broadcast_to(value, found.seconds.shape)[at])
 
     assert counted(found.merges) == len(up.messages)
-    assert counted(found.merge_hops) == len(to_root)
     assert counted(found.forwards) == len(relays)
-    assert counted(found.forward_hops) == len(waits)
+    if link != "mixer":
+        assert counted(found.partners["tree"]) == max(links.values(), default=0)
+    if grows(link, len(up.messages) + 1, group):  # the root takes in its last one as the others end
+        assert counted(found.merge_hops) == 1 + max(message.slot for message in up.messages)
+        assert max(links.values()) <= LINKS[link].limits["ports"]
+    else:
+        assert counted(found.merge_hops) == len(to_root)
+        assert counted(found.forward_hops) == len(waits)
+
+
+def grows(link: str, n: int, group: int) -> bool:
+    """Whether a tree of pairs has a root of more links than there are ports, and two at least."""
+    ports = LINKS[link].limits.get("ports", 64) if link != "mixer" else 64
+    return group == 2 and ports >= 2 and (n - 1).bit_length() > ports

@@ -93,6 +93,7 @@ def platforms(draw: DrawFn) -> Platform:
             "header_bytes": float(draw(st.integers(0, 64))),
             "payload_bytes": float(draw(st.integers(16, 65535))),
             "energy_j_per_byte": draw(energies),
+            "ports": draw(st.none() | st.integers(1, 7)),
         },
     )
 

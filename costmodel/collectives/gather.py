@@ -5,7 +5,8 @@ steps; where a chip cannot send and receive at once, neighbours take turns, in t
 three where n is odd); all slots have the length that the largest message of all takes. Over the tree,
 chips send what they have gathered to the leader of their pair, pair of pairs, ..., and the root's whole
 comes down; a slot is as long as the largest message in it takes.
-The ring moves fewer bytes one after the other, the tree fewer messages; the faster one is taken.
+The ring moves fewer bytes one after the other, the tree fewer messages; the faster one is taken, unless
+chips have no ports for the tree.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from costmodel.collectives.collective import Delivery, Message, Messages, by_chi
 from costmodel.collectives.trees import broadcast, reduction
 from costmodel.media import Traffic
 from costmodel.program import Exchange
-
-PAIR = 2  # chips that one level of the tree joins
+from costmodel.roles import PAIR, levels_of_pairs
 
 
 def ring_slots(n: Any, *, full_duplex: bool) -> Any:
@@ -53,12 +53,15 @@ def tree_up(medium: Any, sizes: Any, chips: Any) -> tuple[Any, Any, Any]:
 
 
 def _both_ways(medium: Any, exchange: Exchange, chips: Any) -> tuple[Any, Any, Any]:
-    """Seconds round the ring and over the tree, and bytes of the tree."""
+    """Seconds round the ring and over the tree, for ever without the ports, and bytes of the tree."""
     sizes = np.asarray(exchange.sent_bytes, dtype=float) + np.zeros(chips.shape)
     n, total = np.sum(chips, axis=0), np.sum(sizes * chips, axis=0)
     ring_s = ring_slots(n, full_duplex=medium.duplex == "full") * medium.message_s(np.max(sizes, axis=0))
     up_s, up_bytes, levels = tree_up(medium, sizes, chips)
-    return ring_s, up_s + levels * medium.message_s(total), up_bytes + (n - 1) * medium.wire_bytes(total)
+    tree_s = up_s + levels * medium.message_s(total)
+    if medium.ports is not None:
+        tree_s = np.where(levels > medium.ports, np.inf, tree_s)
+    return ring_s, tree_s, up_bytes + (n - 1) * medium.wire_bytes(total)
 
 
 def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
@@ -72,7 +75,16 @@ def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
         wire_bytes=np.where(ring, ring_bytes, tree_bytes),
         messages=np.where(ring, n * (n - 1), 2 * (n - 1)),
     )
-    return Delivery(seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
+    return Delivery(
+        seconds=seconds,
+        bound_s=seconds,
+        traffic=traffic,
+        receptions=n * (n - 1),
+        partners={
+            "ring": np.where(ring, np.minimum(n - 1, 2), 0),
+            "pairs": np.where(ring, 0, levels_of_pairs(n)),
+        },
+    )
 
 
 def messages(medium: Any, exchange: Exchange, chips: Any) -> Messages:

@@ -18,7 +18,7 @@ def delivery(
 ) -> Delivery:
     """Reduce to the root, or broadcast from it; `seconds` gives the time of messages of some payload."""
     n = np.sum(exchange.members(chips), axis=0)
-    shape = trees.hierarchy(n, exchange.group_size)
+    shape = trees.hierarchy(n, exchange.group_size, medium.limits.get("ports"), n_all=np.sum(chips, axis=0))
     time = seconds(shape, exchange.sent_bytes)
     up = exchange.kind == "reduce"
     return Delivery(
@@ -26,6 +26,7 @@ def delivery(
         bound_s=time,
         traffic=Traffic.wired(wire_bytes=(n - 1) * medium.wire_bytes(exchange.sent_bytes), messages=n - 1),
         receptions=n - 1,
+        partners={"tree": shape.partners},
         merge_hops=shape.hops * up,
         merges=(n - 1) * up,
         forward_hops=shape.relay_hops * up,
@@ -42,11 +43,12 @@ def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
     return delivery(medium, exchange, chips, seconds)
 
 
-def messages(_medium: Any, exchange: Exchange, chips: Any) -> Messages:
+def messages(medium: Any, exchange: Exchange, chips: Any) -> Messages:
     """Give the messages of one plan's reduction, or of its broadcast."""
     n, group = int(np.sum(exchange.members(chips))), int(only(exchange.group_size))
     size = float(only(exchange.sent_bytes))
-    hops = trees.reduction(n, group) if exchange.kind == "reduce" else trees.broadcast(n, group)
+    way = trees.reduction if exchange.kind == "reduce" else trees.broadcast
+    hops = way(n, group, medium.limits.get("ports"), n_all=int(np.sum(chips)))
     return Messages(
         messages=tuple(
             Message(slot=h.slot, sender=h.sender, receivers=(h.receiver,), payload_bytes=size) for h in hops

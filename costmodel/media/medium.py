@@ -113,6 +113,6 @@ class Medium(BaseModel, ABC):
         return Reserve()
 
     @property
-    def limits(self) -> Mapping[str, float]:
+    def limits(self) -> Mapping[str, int]:
         """What there is of the resources that a collective may ask for, by name."""
         return {}

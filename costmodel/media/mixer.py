@@ -175,9 +175,9 @@ class Mixer(Medium):
         return Reserve(ram_bytes=self.ram_reserve_bytes, flash_bytes=self.flash_reserve_bytes)
 
     @property
-    def limits(self) -> Mapping[str, float]:
+    def limits(self) -> Mapping[str, int]:
         """Rounds that the firmware runs for one exchange."""
-        return {"rounds": float(self.rounds_run)}
+        return {"rounds": self.rounds_run}
 
     def design(self, message_bytes: Any, chips: Any) -> RoundDesign:
         """Choose payload and rounds: least time, then the smallest payload, then the fewest rounds.

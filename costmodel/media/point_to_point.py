@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from costmodel.media.medium import Medium, Traffic, packets
-from costmodel.parameters import choice, quantity
+from costmodel.parameters import choice, count, quantity
 
 
 class PointToPoint(Medium):
@@ -16,6 +17,8 @@ class PointToPoint(Medium):
     A message of b bytes is cut in packets of at most `payload_bytes`, each with `header_bytes`,
     and takes `message_latency_s` besides. With `duplex` "half", which is meant where a file does not
     say, a chip handles one message at a time; with "full" it can send one while it gets another.
+    A chip has `ports` of such links, each to one other chip and for both ways; without a number, as many
+    as a plan asks for.
     """
 
     medium: Annotated[str, choice("point_to_point")]
@@ -24,7 +27,13 @@ class PointToPoint(Medium):
     header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="header")
     payload_bytes: Annotated[float, quantity("byte")] = Field(alias="payload")
     duplex: Annotated[str, choice("half", "full")] = "half"
+    ports: Annotated[int | None, count()] = None
     energy_j_per_byte: Annotated[float, quantity("joule/byte", allow_zero=True)] = Field(alias="energy")
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Links that a chip can have, where the file says."""
+        return {} if self.ports is None else {"ports": self.ports}
 
     def energy_j(self, traffic: Traffic) -> Any:
         """Joules of both ends: bytes on the wire x energy of a byte."""

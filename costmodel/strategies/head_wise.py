@@ -272,6 +272,7 @@ def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) 
         message_bits=np.where(
             (plans["n_chips"] > 1) & (plans["partial_sum_bits"] == NARROW_SUM_BITS), WORTH_OF_NARROW_SUM, BYTE
         ),
+        ports=platform.link.limits.get("ports"),
     )
 
 

@@ -128,7 +128,12 @@ def program(workload: Workload, platform: Platform, plans: Plans, _fills: Fills)
     shards = balanced(workload.model, plans["n_chips"], dimensions(workload.model))
     embedding, head = around(workload, plans, shards)
     halves = attention(workload, platform), mlp(workload, platform, plans, shards)
-    return Program(first=shards.first, chips=shards.n_chips, parts=(embedding, *halves, head))
+    return Program(
+        first=shards.first,
+        chips=shards.n_chips,
+        parts=(embedding, *halves, head),
+        ports=platform.link.limits.get("ports"),
+    )
 
 
 def slices(workload: Workload, _platform: Platform, plan: Plan, _fills: Fills) -> tuple[ChipSlices, ...]:

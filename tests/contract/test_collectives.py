@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 import pytest
@@ -30,6 +30,7 @@ from tests.replay import (
     check_counts,
     check_leg,
     gather_of,
+    grows,
     of,
     replay_broadcast,
     replay_gather,
@@ -71,6 +72,8 @@ def ring_s(link: str, sizes: list[float]) -> float:
 def tree_s(link: str, sizes: list[float]) -> float:
     """Leaders of pairs, pairs of pairs, ... take what the other half has; then all goes down."""
     n, medium, seconds, width = len(sizes), LINKS[link], 0.0, 1
+    if (n - 1).bit_length() > LINKS[link].limits.get("ports", n):
+        return inf
     while width < n:
         halves = [sum(sizes[i : i + width]) for i in range(width, n, 2 * width)]
         for size in (max(halves, key=wire_bytes), sum(sizes)):
@@ -92,7 +95,7 @@ def test_gathers_go_the_faster_way_round_a_ring_or_over_a_tree(link: str) -> Non
         assert around_a_ring(leg.messages) == (ring <= tree)
         ways[ring <= tree] += 1
     assert ways[True]
-    if not link.endswith("no latency"):
+    if not link.endswith(("no latency", " 1 port", " 2 ports")):
         assert ways[False], "trees win where messages are slow to start"
 
 
@@ -165,7 +168,13 @@ def test_chips_that_take_no_part_have_no_messages(link: str, kind: str, n: int, 
     everybody = Exchange(kind=kind, sent_bytes=90.0, group_size=np.array([group]))  # type: ignore[arg-type]
     some = replace(everybody, takes_part=takes)
     sent = of(kind, link).messages(LINKS[link], some, chips[:, 0])
-    assert sent == of(kind, link).messages(LINKS[link], everybody, np.array([part]))
+    if not grows(link, n, group):
+        assert sent == of(kind, link).messages(LINKS[link], everybody, np.array([part]))
+    ends = {(m.sender, *m.receivers) for m in sent.messages}
+    whole = of(kind, link).messages(LINKS[link], everybody, np.array([n]))
+    assert {chip for some in ends for chip in some} <= set(range(part))
+    assert len(sent.messages) == part - 1 or LINKS[link].shared
+    assert link == "mixer" or ends <= {(m.sender, *m.receivers) for m in whole.messages}, "no link of its own"
     found = of(kind, link).cost(LINKS[link], some, chips)
     check_leg(link, sent, found, 0, lambda: tree_leg_s(link, sent.messages, group))
 
@@ -255,7 +264,9 @@ def test_limits_are_asked_of_exactly_those_media_that_have_them(link: str) -> No
     for kind in {kind for kind, _ in COLLECTIVES}:
         exchange = Exchange(kind=kind, sent_bytes=9.0, group_size=np.array([4]))  # type: ignore[arg-type]
         found = of(kind, link).cost(LINKS[link], exchange, np.array([[4]]))
-        assert set(found.demands) == set(LINKS[link].limits)
+        asked = {*found.demands, *(("ports",) if found.partners else ())}
+        assert asked >= set(LINKS[link].limits)
+        assert asked - {"ports"} == set(LINKS[link].limits) - {"ports"}
 
 
 @settings(max_examples=40)

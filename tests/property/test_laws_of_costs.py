@@ -170,6 +170,8 @@ def test_footprints_fit_or_are_flagged(
     )
     for i in range(len(batch)):
         over = {name for name, (size, level) in held.items() if size[i] > level.usable_bytes}
+        if platform.link.ports is not None and costs.link_partners[i] > platform.link.ports:
+            over.add("ports")
         assert {v.resource for v in costs.violations(i)} == over
         assert bool(costs.feasible[i]) == (not over)
         assert {name for name, slack in costs.slack.items() if slack[i] > 0} == over

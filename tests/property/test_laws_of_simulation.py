@@ -127,6 +127,51 @@ def test_tree_moves_as_many_bytes_as_its_simulation(link: PointToPoint) -> None:
         assert found.traffic.messages.tolist() == (n - 1).tolist()
 
 
+GROWN = [(n, ports) for ports in (2, 3, 4, 5) for n in range(2, 65)]
+
+
+def taken_in(n_chips: int, ports: int) -> list[Message]:
+    """Let every chip that is in and has a port left take in one more, round by round."""
+    free, found = {0: ports}, []
+    while len(free) < n_chips:
+        for chip in [chip for chip, left in free.items() if left]:
+            if len(free) < n_chips:
+                found.append((chip, len(free)))
+                free[chip] -= 1
+                free[len(free)] = ports - 1
+    return found
+
+
+def test_trees_of_few_ports_take_as_long_as_their_simulation(link: PointToPoint) -> None:
+    for n, ports in GROWN:
+        few = link.model_copy(update={"ports": ports})
+        up, down = (
+            COLLECTIVES[kind, "point_to_point"].cost(
+                few,
+                Exchange(kind=kind, sent_bytes=PAYLOAD, group_size=np.array([2])),
+                np.array([[n]]),
+            )
+            for kind in ("reduce", "broadcast")
+        )
+        edges = taken_in(n, ports)
+        if up.partners["tree"] > ports or (n - 1).bit_length() <= ports:
+            assert (n - 1).bit_length() == up.partners["tree"]
+            continue
+        reversed_edges = [(child, parent) for parent, child in reversed(edges)]
+        assert down.seconds.tolist() == [max(run(edges, n, MESSAGE_S))]
+        added = run(reversed_edges, n, MESSAGE_S, ADDING_S)
+        assert (up.seconds + up.merge_hops * ADDING_S).tolist() == [max(added)] == [added[0]]
+        narrowed = max(run(reversed_edges, n, MESSAGE_S, ADDING_S, 2.0))
+        assert max(added) <= narrowed <= (up.seconds + up.merge_hops * ADDING_S + up.forward_hops * 2.0)[0]
+
+
+def test_a_few_ports_suffice_for_trees_as_fast_as_pairs() -> None:
+    n = np.arange(2, 25)
+    pairs, few = (hierarchy(n, np.full(n.shape, 2), ports).hops for ports in (None, 3))
+    assert (few - pairs).tolist() == [int(count in (15, 16)) for count in n]
+    assert (hierarchy(n, np.full(n.shape, 2), 3).partners <= 3).all()
+
+
 def test_depth_is_the_number_of_times_that_leaders_regroup() -> None:
     n, group = np.array(TREES).T
     assert hierarchy(n, group).depth.tolist() == [len(levels(*tree)) for tree in TREES]
