@@ -5,7 +5,7 @@ the leaders are cut in groups again until one chip, the root, is left (Bochem et
 poster). A leader has a link to each chip that it takes something from or sends something to. Where the
 tree of pairs needs more links than a chip has ports, it *grows* instead: in each slot every chip that is
 in the tree and has a port left takes in the next chip, so that no tree of such chips has fewer slots.
-In any tree the first chips have one of their own, the same as a plan of so many chips.
+In any tree the links among the first chips are a tree too.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ for answers, so that only the first one's latency is seen.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def hierarchy_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
     def seconds(shape: trees.Hierarchy, payload: PerPlan) -> Any:
         return shape.depth * medium.message_latency_s + shape.hops * medium.port_s(payload)
 
-    return hierarchy.delivery(medium, exchange, chips, seconds)
+    return replace(hierarchy.delivery(medium, exchange, chips, seconds), partners={})
 
 
 def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:

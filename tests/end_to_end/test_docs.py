@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 
 from costmodel.parameters import KINDS, built_in_names, files, load
@@ -166,3 +167,25 @@ def test_percentages_are_those_of_the_value_alone(build: ModuleType) -> None:
     share = (found.energy_by_cause_j["compute"] / found.energy_j).item()
     low, high = (f"{100 * share * (end / 9.6 - 1):+.1f}" for end in (5.1, 16.8))
     assert f"| `core_power` | 9.6 mW | 5.1 .. 16.8 | assumed | 0 | {low} .. {high} |" in page
+
+
+def words_of(page: Path) -> str:
+    return " ".join(page.read_text(encoding="utf-8").split())
+
+
+def test_what_the_pages_say_of_the_tracked_results_is_what_these_hold() -> None:
+    table = pd.read_csv(ROOT / "results" / "date2025" / "scaling.csv").set_index(
+        ["model", "request", "n_chips"]
+    )
+    speedup = table["speedup"]
+    eight = speedup["tinyllama-42m", "autoregressive", 8]
+    assert f"{eight:.1f} times faster on eight chips" in words_of(ROOT / "README.md")
+    below = {
+        (request, step): next(n for n in chips if speedup["tinyllama-42m-64h", request, n] < n)
+        for request in ("autoregressive", "prompt")
+        for step, chips in (("doubling", (2, 4, 8, 16, 32, 64)), ("every", range(2, 65)))
+    }
+    text = words_of(ROOT / "results" / "README.md")
+    assert f"first at {below['autoregressive', 'doubling']} (autoregressive)" in text
+    assert f"at {below['prompt', 'doubling']} (prompt)" in text
+    assert f"every number, at {below['autoregressive', 'every']} and {below['prompt', 'every']}." in text
