@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from costmodel import compute
 from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage, missing_weights
-from costmodel.costs import LATENCY_CAUSES, Costs, Demand
+from costmodel.costs import LATENCY_CAUSES, SHARED_L3, Costs, Demand
 from costmodel.counted import Counted, share_of
 from costmodel.hardware import Platform
 from costmodel.loads import Pace, late_s
@@ -59,6 +59,12 @@ def l3_wait_s(placement: Placement, pace: Pace, workload: Workload, n_blocks: in
     late = placement.head_exposed / pace.bandwidth_bytes_per_s + np.maximum(head_load - before_head, 0.0)
     stage_by_stage = first + (n_blocks - 1) * other + np.max(late, axis=OF_CHIPS)
     return np.asarray(np.where(pinning, alone, stage_by_stage))
+
+
+def standby_w(platform: Platform, n_with_l3: Any) -> Any:
+    """Watts that off-chip memories draw all the time: of chips that have something there, or of the one."""
+    power_w = (platform.mcu.l3.standby_power_w or 0.0) if platform.mcu.l3 else 0.0
+    return power_w * (n_with_l3 > 0 if platform.shares_l3 else n_with_l3)
 
 
 def code_bytes(platform: Platform, n: Any) -> dict[str, Any]:
@@ -131,7 +137,7 @@ def costed(
 
     there = n > 1
     besides = total.buffer_bytes + platform.link.reserve.ram_bytes * there
-    bandwidth = mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf
+    bandwidth = (mcu.l3.bandwidth_bytes_per_s if mcu.l3 else np.inf) / np.where(platform.shares_l3, n, 1)
     pace = Pace(
         block_s=block.on_chip_s,
         head_s=head.on_chip_s,
@@ -151,6 +157,7 @@ def costed(
 
     latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
     latency_s = sum(latency[cause] for cause in LATENCY_CAUSES)
+    n_with_l3 = np.asarray(np.sum(roles * (placement.l3 > 0), axis=OF_CHIPS))
     busy_s = np.sum(total.busy_s * chips, axis=0)
     l2_bytes = np.sum(total.l2_bytes * chips, axis=0)
     power_w = compute.chip_power_w(platform)
@@ -163,17 +170,19 @@ def costed(
         "l3": l3_bytes * (mcu.l3.energy_j_per_byte if mcu.l3 else 0.0),
         "l2": l2_bytes * mcu.l2.energy_j_per_byte,
         "link": platform.link.energy_j(total.traffic),
+        "controller": n * latency_s * (mcu.controller_power_w or 0.0),
+        "l3_standby": latency_s * standby_w(platform, n_with_l3),
+        "link_idle": latency_s * platform.link.idle_w(np.sum([*total.links.values(), 0 * n], axis=0)),
     }
     code = code_bytes(platform, n)
     needed = {**placement.held(mcu), mcu.l2_name: placement.l2_needed}
-    demands = {
-        name: Demand(
-            asked=np.max(needed[name], axis=OF_CHIPS) + code.get(name, 0.0),
-            limit=level.usable_bytes,
-            unit="B",
-        )
-        for name, level in mcu.levels.items()
-    }
+    demands = {}
+    for name, level in mcu.levels.items():
+        if name == "L3" and platform.shares_l3:
+            name, asked = SHARED_L3, np.sum(needed["L3"] * roles, axis=OF_CHIPS)
+        else:
+            asked = np.max(needed[name], axis=OF_CHIPS) + code.get(name, 0.0)
+        demands[name] = Demand(asked=asked, limit=level.usable_bytes, unit="B")
     link_partners = np.sum([*total.partners.values(), 0 * n], axis=0)
     asked = {"ports": link_partners, **total.demands}
     for name, limit in platform.link.limits.items():
@@ -185,7 +194,7 @@ def costed(
         energy_by_cause_j=energy,
         tokens=np.full(len(plans), workload.rows),
         n_chips=n,
-        n_chips_with_l3=np.asarray(np.sum(roles * (placement.l3 > 0), axis=OF_CHIPS)),
+        n_chips_with_l3=n_with_l3,
         head_from_l3=np.any(placement.head_traffic > 0, axis=OF_CHIPS),
         link_bytes=total.traffic.wire_bytes,
         link_messages=total.traffic.messages,

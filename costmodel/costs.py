@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 LATENCY_CAUSES = ("compute", "root", "link", "l3")
-ENERGY_CAUSES = ("compute", "root", "idle", "l3", "l2", "link")
+ENERGY_CAUSES = ("compute", "root", "idle", "l3", "l2", "link", "controller", "l3_standby", "link_idle")
+SHARED_L3 = "shared L3"  # the resource that off-chip memory is where all chips have one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,9 @@ class Violation:
 
     def __str__(self) -> str:
         if self.unit == "B":
+            of = "of all chips" if self.resource == SHARED_L3 else "on a chip"
             return (
-                f"{self.resource} needs {self.demand / 1e3:,.1f} kB on a chip, "
+                f"{self.resource} needs {self.demand / 1e3:,.1f} kB {of}, "
                 f"{self.limit / 1e3:,.1f} kB are usable"
             )
         if self.resource == "ports":
@@ -60,7 +62,8 @@ class Costs:
         Seconds on the critical path by cause: compute (the slowest chip of each
         phase), root (and leaders that add up), link, l3 (waits for off-chip memory).
     energy_by_cause_j : dict
-        Joules of all chips by cause: compute, root, idle, l3, l2, link.
+        Joules of all chips by cause: what compute, root, waiting chips, traffic at each memory level and
+        on links take; what controller cores, off-chip memories and links draw all the time.
     tokens : array of int
         Tokens that one inference works on.
     n_chips, n_chips_with_l3 : array of int

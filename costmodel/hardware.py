@@ -11,9 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from costmodel.errors import ParameterError
 from costmodel.kernel_sets import KernelSet, OperatorLaws, kernel_set
 from costmodel.media import Medium, medium_of
-from costmodel.parameters import Record, count, load, quantity, validate
+from costmodel.parameters import (
+    IfAbsent,
+    Record,
+    choice,
+    count,
+    load,
+    not_stated,
+    quantity,
+    validate,
+)
 
 FILE = ConfigDict(frozen=True, extra="forbid")
+L3_SHARINGS = ("own", "shared")
 
 
 class MemoryLevel(BaseModel):
@@ -46,9 +56,17 @@ class MemoryLevel(BaseModel):
 
 
 class OffChipMemory(MemoryLevel):
-    """The off-chip level L3; its own DMA brings bytes to L2 at `bandwidth_bytes_per_s`."""
+    """The off-chip level L3; its own DMA brings bytes to L2 at `bandwidth_bytes_per_s`.
+
+    It draws `standby_power_w` all the time where anything is in it.
+    """
 
     bandwidth_bytes_per_s: Annotated[float, quantity("byte/second")] = Field(alias="bandwidth")
+    standby_power_w: Annotated[
+        float | None,
+        quantity("watt", allow_zero=True),
+        IfAbsent("0: off-chip memory that waits draws nothing"),
+    ] = Field(alias="standby_power", default=None)
 
 
 class FlashMemory(BaseModel):
@@ -74,7 +92,8 @@ class FlashMemory(BaseModel):
 class Mcu(BaseModel):
     """One microcontroller: equal cores with on-chip memory L2, perhaps with L1, and L3 or flash.
 
-    A busy core draws `core_power_w`; a chip that waits draws `idle_power_w`. Without L1, the cores work
+    A busy core draws `core_power_w`; a chip that waits draws `idle_power_w`; a controller core beside
+    those that compute draws `controller_power_w` all the time. Without L1, the cores work
     on L2 itself. Weights that are not in L2 come from L3, or are read in place from flash.
     """
 
@@ -85,6 +104,9 @@ class Mcu(BaseModel):
     n_cores: Annotated[int, count()]
     core_power_w: Annotated[float, quantity("watt")] = Field(alias="core_power")
     idle_power_w: Annotated[float, quantity("watt", allow_zero=True)] = Field(alias="idle_power")
+    controller_power_w: Annotated[
+        float | None, quantity("watt", allow_zero=True), IfAbsent("0: no core beside those that compute")
+    ] = Field(alias="controller_power", default=None)
     l1_bytes: Annotated[float | None, quantity("byte")] = Field(alias="l1_size", default=None)
     l2: MemoryLevel
     l3: OffChipMemory | None = None
@@ -119,7 +141,7 @@ class Mcu(BaseModel):
 
 
 class PlatformFile(BaseModel):
-    """A platform names its parts."""
+    """A platform names its parts, and says whether each chip has an L3 or all have one."""
 
     model_config = FILE
 
@@ -127,13 +149,18 @@ class PlatformFile(BaseModel):
     mcu: str
     link: str
     kernels: str
+    l3: Annotated[
+        str | None, choice(*L3_SHARINGS), IfAbsent("own: each chip has an L3 and its whole bandwidth")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
     """Equal MCUs joined by equal links, with the kernel set in force.
 
-    `records` are the parameter files it was read from, in the order platform, mcu, link, kernels.
+    Chips that share an L3 have equal parts of its time. `not_stated` are optional keys that the files
+    leave out, each with what is taken to be so. `records` are the parameter files it was read from, in
+    the order platform, mcu, link, kernels.
     """
 
     name: str
@@ -141,6 +168,8 @@ class Platform:
     link: Medium
     kernels: KernelSet
     kernels_name: str
+    shares_l3: bool
+    not_stated: tuple[str, ...]
     records: tuple[Record, ...]
 
 
@@ -175,12 +204,23 @@ def platform_of(records: tuple[Record, ...]) -> Platform:
             f"{kernels.path}: kernel set {kernels.name!r} is for MCU {rules.mcu!r}, "
             f"platform {platform.name!r} has {names.mcu!r}"
         )
+    chip, medium = validate(Mcu, mcu.data, mcu.path), medium_of(link)
+    if names.l3 is not None and chip.l3 is None:
+        raise ParameterError(f"{platform.path}: key 'l3': MCU {names.mcu!r} has no L3")
+    parts = (names if chip.l3 else None, chip, medium, rules)
     result = Platform(
         name=platform.name,
-        mcu=validate(Mcu, mcu.data, mcu.path),
-        link=medium_of(link),
+        mcu=chip,
+        link=medium,
         kernels=rules,
         kernels_name=kernels.name,
+        shares_l3=names.l3 == "shared",
+        not_stated=tuple(
+            f"{record.kind}/{record.name} {key}: {taken}"
+            for record, part in zip(records, parts, strict=True)
+            if part is not None
+            for key, taken in not_stated(part)
+        ),
         records=records,
     )
     l1_bytes = result.mcu.l1_bytes or 0.0

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from costmodel.parameters import Record, count, fraction, quantity, validate_form
+from costmodel.parameters import IfAbsent, Record, count, fraction, quantity, validate_form
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,8 +87,8 @@ class EffectiveRates(Kernels):
     root_cycles_per_element: Annotated[float, quantity("clock_cycle/element", allow_zero=True)] = Field(
         alias="root"
     )
-    accumulate: ElementLaw | None = None
-    narrow: ElementLaw | None = None
+    accumulate: Annotated[ElementLaw | None, IfAbsent("inside the cost of the root")] = None
+    narrow: Annotated[ElementLaw | None, IfAbsent("inside the cost of the root")] = None
 
 
 class OperatorRates(Kernels):
@@ -115,8 +115,12 @@ class OperatorRates(Kernels):
     norm: Annotated[float, quantity("clock_cycle/element")]
     activation: Annotated[float, quantity("clock_cycle/element")]
     add: Annotated[float, quantity("clock_cycle/element")]
-    accumulate: Annotated[float | None, quantity("clock_cycle/element")] = None
-    narrow: Annotated[float | None, quantity("clock_cycle/element")] = None
+    accumulate: Annotated[
+        float | None, quantity("clock_cycle/element"), IfAbsent("as any addition of elements")
+    ] = None
+    narrow: Annotated[
+        float | None, quantity("clock_cycle/element"), IfAbsent("inside the rates of products")
+    ] = None
 
 
 class MatmulLaw(BaseModel):

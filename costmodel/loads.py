@@ -25,20 +25,21 @@ class Pace:
     ----------
     block_s, head_s : (...)
         Time of a block, and of the head, that nothing waits in; 0 where there is no head.
-    bandwidth_bytes_per_s : float
-        Of L3.
+    bandwidth_bytes_per_s : (...)
+        Of L3, that one chip has.
     steady : bool
         Whether loads between blocks take time at all.
     """
 
     block_s: Array
     head_s: Array
-    bandwidth_bytes_per_s: float
+    bandwidth_bytes_per_s: Array
     steady: bool
 
-    def at(self, index: NDArray[Any]) -> Pace:
+    def at(self, index: NDArray[Any] | np.int64) -> Pace:
         """Give the chips at `index`, of one axis."""
-        return replace(self, block_s=self.block_s[index], head_s=self.head_s[index])
+        arrays = {name: getattr(self, name)[index] for name in ("block_s", "head_s", "bandwidth_bytes_per_s")}
+        return replace(self, **arrays)
 
     def load_s(self, size_bytes: Array) -> Array:
         """Seconds that L3 is busy with so many bytes between blocks."""

@@ -40,8 +40,8 @@ class Stage:
         Most RAM for packets under way, of any exchange.
     demands : dict
         Most that any exchange asks of the medium beside time.
-    partners : dict
-        Most links of any chip, by the name of what they form.
+    links, partners : dict
+        Links in all, and most of any chip, by the name of what they form.
     """
 
     busy_s: Array
@@ -55,6 +55,7 @@ class Stage:
     traffic: Traffic
     buffer_bytes: Array
     demands: dict[str, Array]
+    links: dict[str, Array]
     partners: dict[str, Array]
 
     @property
@@ -64,7 +65,7 @@ class Stage:
 
     def plus(self, other: Stage, times: int) -> Stage:
         """Add `times` this stage and one `other`."""
-        apart = ("traffic", "buffer_bytes", "demands", "partners")
+        apart = ("traffic", "buffer_bytes", "demands", "links", "partners")
         arrays = {
             f.name: times * getattr(self, f.name) + getattr(other, f.name)
             for f in fields(self)
@@ -75,6 +76,7 @@ class Stage:
             traffic=self.traffic.times(times).plus(other.traffic),
             buffer_bytes=np.maximum(self.buffer_bytes, other.buffer_bytes),
             demands=_most(self.demands, other.demands),
+            links=_most(self.links, other.links),
             partners=_most(self.partners, other.partners),
         )
 
@@ -97,6 +99,7 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
     link_s, link_bound_s, buffer_bytes = (zero,) * 3
     traffic = Traffic.none(zero)
     demands: dict[str, Array] = {}
+    links: dict[str, Array] = {}
     partners: dict[str, Array] = {}
     for step in steps:
         if step.work:
@@ -123,6 +126,7 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         traffic = traffic.plus(delivery.traffic.times(times))
         buffer_bytes = np.maximum(buffer_bytes, delivery.buffer_bytes)
         demands = _most(demands, delivery.demands)
+        links = _most(links, delivery.links)
         partners = _most(partners, delivery.partners)
     return Stage(
         busy_s=busy,
@@ -136,5 +140,6 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         traffic=traffic,
         buffer_bytes=buffer_bytes,
         demands=demands,
+        links=links,
         partners=partners,
     )

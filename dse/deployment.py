@@ -17,6 +17,7 @@ from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.dealing import recosted
 from costmodel.evaluate import Inspection, evaluate, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
+from costmodel.evidence import energy_evidence
 from costmodel.hardware import Platform
 from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
@@ -59,6 +60,7 @@ def predicted(workload: Workload, platform: Platform, costs: Costs, index: int) 
         latency_by_cause_s={c: float(costs.latency_by_cause_s[c][index]) for c in LATENCY_CAUSES},
         energy_j=float(costs.energy_j[index]),
         energy_by_cause_j={c: float(costs.energy_by_cause_j[c][index]) for c in ENERGY_CAUSES},
+        energy_evidence=dict(energy_evidence(platform)),
         edp_js=float(costs.edp_js[index]),
         throughput_tokens_per_s=float(costs.throughput_tokens_per_s[index]),
         link_bytes=float(costs.link_bytes[index]),
@@ -149,6 +151,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             link=link.name,
             kernels=kernels.name,
             usable_bytes={name: level.usable_bytes for name, level in platform.mcu.levels.items()},
+            shares_l3=platform.shares_l3,
         ),
         accounting=AccountingChoice(
             scope=accounting.scope,
@@ -163,6 +166,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         chips=_chips(workload, platform, found),
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform, plan, found.costing.damage),
+        not_stated=list(platform.not_stated),
         inputs=inputs_of((*workload.records, *platform.records)),
     )
 
@@ -257,15 +261,16 @@ def _rows_kept(share: ChipSlices, head: Collection[str], kept_bytes: float) -> i
 
 def _pinned_blocks(workload: Workload, found: Inspection, at: tuple[int, int, int]) -> list[int]:
     """Say which blocks stay on a chip."""
-    place, pace, layers = found.costing.placement, found.costing.pace, workload.model.layers
+    place, layers = found.costing.placement, workload.model.layers
+    pace = found.costing.pace.at(np.int64(at[-1]))
     load = place.block_prefetched[at] + place.block_stored[at]
     loaded = loaded_blocks(
         layers,
         int(place.loaded[at]),
         float(pace.load_s(load)),
         float(place.head_prefetched[at] / pace.bandwidth_bytes_per_s),
-        float(pace.block_s[at[-1]]),
-        float(pace.head_s[at[-1]]),
+        float(pace.block_s),
+        float(pace.head_s),
     )
     return sorted(set(range(layers)) - set(loaded))
 

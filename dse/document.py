@@ -162,8 +162,9 @@ class AccuracyDrop(BaseModel):
 class PredictedCosts(BaseModel):
     """Costs of one inference as the cost model gives them, SI units.
 
-    The interval of the latency is what the kernel set says of its absolute times; none where it says
-    nothing.
+    `energy_evidence` says of each cause of energy how its constants are known, the weakest of them:
+    measured, datasheet, derived, fitted, assumed, or not stated. The interval of the latency is what the
+    kernel set says of its absolute times; none where it says nothing.
     """
 
     model_config = STRICT
@@ -173,6 +174,7 @@ class PredictedCosts(BaseModel):
     latency_by_cause_s: dict[str, float]
     energy_j: float
     energy_by_cause_j: dict[str, float]
+    energy_evidence: dict[str, str]
     edp_js: float
     throughput_tokens_per_s: float
     link_bytes: float
@@ -224,7 +226,10 @@ class RunWorkload(WorkloadChoice):
 
 
 class PlatformChoice(BaseModel):
-    """The platform by name, and the names of its parts; what each chip has room for in each memory."""
+    """The platform by name, and the names of its parts; what each chip has room for in each memory.
+
+    Where chips share an L3, there is one of that size for all of them.
+    """
 
     model_config = STRICT
 
@@ -233,6 +238,7 @@ class PlatformChoice(BaseModel):
     link: str
     kernels: str
     usable_bytes: dict[str, float]
+    shares_l3: bool
 
 
 class AccountingChoice(BaseModel):
@@ -272,7 +278,8 @@ class ContextRoom(BaseModel):
 class Deployment(BaseModel):
     """A deployment plan, complete: it can be built from, checked, and costed again.
 
-    Without a cache it has no context.
+    Without a cache it has no context. `rests_on` are the assumed and fitted parameters that its costs rest
+    on; `not_stated` are optional keys that the files leave out, with what is taken to be so.
     """
 
     model_config = STRICT
@@ -289,4 +296,5 @@ class Deployment(BaseModel):
     chips: list[ChipShare]
     synchronisations: list[Synchronisation]
     rests_on: list[str]
+    not_stated: list[str]
     inputs: list[Input]

@@ -26,23 +26,30 @@ from dse.words import (
     whole_words,
 )
 
+ALWAYS_ON = ("controller", "l3_standby", "link_idle")  # causes of energy that are there all the time
 ROUNDING = 1e-12  # an energy that is this small a share of all is a remainder of additions
 
 
 def breakdown(predicted: PredictedCosts, on_chip: str) -> Table:
-    """Latency and energy by cause, where there is any of either; `on_chip` is a memory's name."""
-    table = plain_table("cause", "latency", "share", "energy", "share", right=range(1, 5))
+    """Latency and energy by cause, and how the energy is known; `on_chip` is a memory's name.
+
+    Causes of neither are left out, but for those that are no more than not stated, or assumed to be none.
+    """
+    table = plain_table("cause", "latency", "share", "energy", "share", "energy is", right=range(1, 5))
+    known = predicted.energy_evidence
     for cause in dict.fromkeys((*LATENCY_CAUSES, *ENERGY_CAUSES)):
         time, energy = predicted.latency_by_cause_s.get(cause), predicted.energy_by_cause_j[cause]
-        if not time and energy < ROUNDING * predicted.energy_j:
+        doubtful = cause in ALWAYS_ON and known.get(cause) in ("assumed", "not stated")
+        if not time and energy < ROUNDING * predicted.energy_j and not doubtful:
             continue
-        name = CAUSES.get(cause) or {"idle": "waiting chips", "l2": f"on-chip memory ({on_chip})"}[cause]
+        name = f"on-chip memory ({on_chip})" if cause == "l2" else CAUSES[cause]
         table.add_row(
             name,
             "" if time is None else seconds(time),
             "" if time is None else f"{time / predicted.latency_s:.0%}",
             joules(energy),
             f"{energy / predicted.energy_j:.0%}",
+            known.get(cause, ""),
         )
     table.add_row("total", seconds(predicted.latency_s), "", joules(predicted.energy_j), "", style="bold")
     return table
@@ -97,7 +104,7 @@ def evaluation_report(document: Deployment, other_s: float) -> RenderableType:
             Text(f"The plan does not fit: {violation_words(v)}", style="bold red") for v in c.violations
         ]
     accounting = [accounting_line(document, other_s), ""] if off_chip else []
-    lines += ["", *accounting, assumptions_line(document.rests_on)]
+    lines += ["", *accounting, assumptions_line(document.rests_on), *not_stated_lines(document.not_stated)]
     return Group(*lines)
 
 
@@ -231,7 +238,8 @@ def memory_lines(document: Deployment) -> list[str]:
         where, parts = "weights read in place from flash", _all_parts(document, fullest)
     elif "L3" in room:
         outside = sum(chip.footprint_bytes["L3"] > 0 for chip in chips)
-        where = f"{outside} of {len(chips)} chips need off-chip memory"
+        whose = "one that all share" if document.platform.shares_l3 else "each its own"
+        where = f"{outside} of {len(chips)} chips need off-chip memory{f', {whose}' * (len(chips) > 1)}"
         where = f"weights of blocks {document.costs.regime}; {where}"
         parts = _l2_parts(document, fullest)
     else:
@@ -312,6 +320,11 @@ def accounting_line(document: Deployment, other_s: float) -> str:
         f"a block itself {seconds(c.block_on_chip_s)} on chip. Hidden counts loads for the next block as "
         "free, as the DATE 2025 paper does; steady makes the chips wait for them."
     )
+
+
+def not_stated_lines(not_stated: Sequence[str]) -> list[str]:
+    """Say what the files leave out, and what is taken to be so."""
+    return ["Not stated, and taken to be so:", *(f"  {one}" for one in not_stated)] if not_stated else []
 
 
 def assumptions_line(rests_on: Sequence[str]) -> str:

@@ -12,12 +12,17 @@ from costmodel.plan import DECISIONS, Plan, plan_of
 from costmodel.strategies import strategy_named
 from dse.digits import digits, seconds
 
-# Causes of latency, as tables name them, in words.
+# Causes of latency and energy, as tables name them, in words.
 CAUSES = {
     "compute": "compute",
     "root": "root (residual, norm)",
     "link": "link",
     "l3": "off-chip memory (L3)",
+    "idle": "waiting chips",
+    "l2": "on-chip memory",
+    "controller": "controller cores, always on",
+    "l3_standby": "off-chip memory, standby",
+    "link_idle": "links, always on",
 }
 UNCALIBRATED = (
     "Accuracy is not calibrated: missing weights (U, by importance) rank plans of one model, points are what "

@@ -62,10 +62,13 @@ def workloads(draw: DrawFn, *, max_group: int = 4) -> Workload:
     )
 
 
+ALWAYS_ON = st.none() | st.floats(0, 1e-1)  # watts
+
+
 @st.composite
 def platforms(draw: DrawFn) -> Platform:
     """Chips timed either way, with memories so small that every regime comes up."""
-    platform = draw(st.sampled_from(list(KERNEL_SETS.values())))
+    platform = replace(draw(st.sampled_from(list(KERNEL_SETS.values()))), shares_l3=draw(st.booleans()))
     l2_bytes, l3_bytes = 2 ** draw(st.floats(14, 20)), 2 ** draw(st.floats(15, 26))
     energies = st.floats(0, 1e-6)
     n_cores, core_power_w = draw(st.integers(1, 16)), draw(st.floats(1e-4, 1))
@@ -76,6 +79,7 @@ def platforms(draw: DrawFn) -> Platform:
             "n_cores": n_cores,
             "core_power_w": core_power_w,
             "idle_power_w": draw(st.floats(1e-4, 1)) * n_cores * core_power_w,
+            "controller_power_w": draw(ALWAYS_ON),
         },
         l2={
             "size_bytes": l2_bytes,
@@ -86,6 +90,7 @@ def platforms(draw: DrawFn) -> Platform:
             "size_bytes": l3_bytes,
             "energy_j_per_byte": draw(energies),
             "bandwidth_bytes_per_s": draw(st.floats(1e5, 1e9)),
+            "standby_power_w": draw(ALWAYS_ON),
         },
         link={
             "bandwidth_bytes_per_s": draw(st.floats(1e4, 1e9)),
@@ -93,6 +98,7 @@ def platforms(draw: DrawFn) -> Platform:
             "header_bytes": float(draw(st.integers(0, 64))),
             "payload_bytes": float(draw(st.integers(16, 65535))),
             "energy_j_per_byte": draw(energies),
+            "idle_power_w": draw(ALWAYS_ON),
             "ports": draw(st.none() | st.integers(1, 7)),
         },
     )

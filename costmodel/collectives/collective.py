@@ -28,8 +28,9 @@ class Delivery:
         Merges and forwards that the root waits for, one after the other.
     merges, forwards : int
         Merges and forwards of all chips.
-    partners : dict
-        Links that the chip with most of them has, by the name of what they form.
+    links, partners : dict
+        Links that the chips have in all, and that the chip with most of them has, by the name of what
+        they form.
     buffer_bytes : float
         RAM of each chip for packets under way.
     demands : dict
@@ -44,6 +45,7 @@ class Delivery:
     merges: PerPlan = 0
     forward_hops: PerPlan = 0
     forwards: PerPlan = 0
+    links: Mapping[str, PerPlan] = field(default_factory=dict)
     partners: Mapping[str, PerPlan] = field(default_factory=dict)
     buffer_bytes: PerPlan = 0.0
     demands: Mapping[str, PerPlan] = field(default_factory=dict)

@@ -80,6 +80,10 @@ def cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
         bound_s=seconds,
         traffic=traffic,
         receptions=n * (n - 1),
+        links={
+            "ring": np.where(ring, np.where(n > 2, n, n - 1), 0),
+            "pairs": np.where(ring, 0, n - 1),
+        },
         partners={
             "ring": np.where(ring, np.minimum(n - 1, 2), 0),
             "pairs": np.where(ring, 0, levels_of_pairs(n)),

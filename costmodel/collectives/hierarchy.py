@@ -26,6 +26,7 @@ def delivery(
         bound_s=time,
         traffic=Traffic.wired(wire_bytes=(n - 1) * medium.wire_bytes(exchange.sent_bytes), messages=n - 1),
         receptions=n - 1,
+        links={"tree": np.maximum(n - 1, 0)},
         partners={"tree": shape.partners},
         merge_hops=shape.hops * up,
         merges=(n - 1) * up,

@@ -23,7 +23,8 @@ def hierarchy_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
     def seconds(shape: trees.Hierarchy, payload: PerPlan) -> Any:
         return shape.depth * medium.message_latency_s + shape.hops * medium.port_s(payload)
 
-    return replace(hierarchy.delivery(medium, exchange, chips, seconds), partners={})
+    n = np.sum(chips, axis=0)
+    return replace(hierarchy.delivery(medium, exchange, chips, seconds), links=_links(n), partners={})
 
 
 def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
@@ -33,7 +34,14 @@ def gather_cost(medium: Any, exchange: Exchange, chips: Any) -> Delivery:
     seconds = np.where(n > 1, medium.message_latency_s, 0.0) + (n - 1) * medium.port_s(largest)
     wire_bytes = (n - 1) * np.sum(medium.wire_bytes(exchange.sent_bytes) * chips, axis=0)
     traffic = Traffic.wired(wire_bytes=wire_bytes, messages=n * (n - 1))
-    return Delivery(seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1))
+    return Delivery(
+        seconds=seconds, bound_s=seconds, traffic=traffic, receptions=n * (n - 1), links=_links(n)
+    )
+
+
+def _links(n: Any) -> dict[str, Any]:
+    """Give the links of chips, each to the switch, where there are several."""
+    return {"switch": np.where(n > 1, n, 0)}
 
 
 def gather_messages(_medium: Any, exchange: Exchange, chips: Any) -> Messages:

@@ -79,6 +79,8 @@ class Medium(BaseModel, ABC):
         Whether all chips hear everything that is sent; there are no trees then.
     informational : tuple of str
         Keys that no cost depends on.
+    energy_keys : dict
+        Keys that joules are times or bytes times, by cause of energy.
     loss : float, optional
         Probability that a chip does not get another one's message.
     """
@@ -86,6 +88,7 @@ class Medium(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
     shared: ClassVar[bool] = False
     informational: ClassVar[tuple[str, ...]] = ("loss",)
+    energy_keys: ClassVar[Mapping[str, tuple[str, ...]]]
 
     description: str
     medium: str
@@ -94,6 +97,10 @@ class Medium(BaseModel, ABC):
     @abstractmethod
     def energy_j(self, traffic: Traffic) -> Any:
         """Joules of all chips for `traffic`, both ends."""
+
+    def idle_w(self, links: Any) -> Any:
+        """Watts that so many links draw all the time; the radio of a shared channel is off when it waits."""
+        return 0.0 * links
 
     def sends(self, loss: float, _receptions: Any) -> Any:
         """Give how often a message is sent, on average, until all have it that should.

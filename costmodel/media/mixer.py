@@ -111,6 +111,9 @@ class Mixer(Medium):
 
     shared: ClassVar[bool] = True
     informational: ClassVar[tuple[str, ...]] = ("loss", "node_share")
+    energy_keys: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "link": ("transmit_power", "receive_power", "transmit_share", "awake_slots")
+    }
 
     medium: Annotated[str, choice("mixer")]
     byte_time_s: Annotated[float, quantity("second")] = Field(alias="byte_time")

@@ -12,12 +12,15 @@ from costmodel.parameters.files import (
     validate_form,
 )
 from costmodel.parameters.quantity import (
+    IfAbsent,
     PlainNumber,
     Sourced,
+    Status,
     choice,
     count,
     fraction,
     is_number,
+    not_stated,
     quantity,
     real,
     switch,
@@ -26,10 +29,12 @@ from costmodel.parameters.quantity import (
 
 __all__ = [
     "KINDS",
+    "IfAbsent",
     "Kind",
     "PlainNumber",
     "Record",
     "Sourced",
+    "Status",
     "built_in_names",
     "choice",
     "count",
@@ -37,6 +42,7 @@ __all__ = [
     "hash_of",
     "is_number",
     "load",
+    "not_stated",
     "quantity",
     "read_toml",
     "real",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -236,6 +237,23 @@ def switch() -> BeforeValidator:
         return value
 
     return BeforeValidator(read)
+
+
+@dataclass(frozen=True)
+class IfAbsent:
+    """What is taken to be so where a file leaves an optional key out; goes with the key's annotation."""
+
+    taken: str
+
+
+def not_stated(parameters: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Give the optional keys that a file leaves out, dotted, and what is taken to be so without them."""
+    for name, field in type(parameters).model_fields.items():
+        key, value = prefix + (field.alias or name), getattr(parameters, name)
+        if isinstance(value, BaseModel):
+            yield from not_stated(value, f"{key}.")
+        if name not in parameters.model_fields_set:
+            yield from ((key, one.taken) for one in field.metadata if isinstance(one, IfAbsent))
 
 
 def sourced_values(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Sourced]]:

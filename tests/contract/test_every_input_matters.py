@@ -36,6 +36,7 @@ WORDS = {
     "norm": ("rmsnorm", "layernorm"),
     "family": ("encoder", "decoder"),
     "duplex": ("half", "full"),
+    "l3": ("own", "shared"),
 }
 # One chip and many, of every strategy, pruned or not, with every width of sums and widths that are packed.
 PLANS = Plans.of(

@@ -287,7 +287,8 @@ def link_ranges(link: Medium) -> dict[str, tuple[float, float, float]]:
     return {
         "link bandwidth": (link.bandwidth_bytes_per_s, 1e3, 10e9),
         "link latency": (link.message_latency_s, 10e-9, 1),
-        "link energy": (link.energy_j_per_byte, pj, uj),
+        "link energy": (link.energy_j_per_byte or pj, pj, uj),  # 0 where a link always draws as much
+        "link power": (link.idle_w(1), 0, 1),
         "header": (link.header_bytes, 0, 256),
         "payload": (link.payload_bytes, 8, 1e6),
     }

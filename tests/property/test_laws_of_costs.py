@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate
+from costmodel.costs import SHARED_L3
 from costmodel.kernel_sets import EffectiveRates
 from costmodel.memory import Regime
 from costmodel.strategies import canonical
@@ -165,9 +166,13 @@ def test_footprints_fit_or_are_flagged(
     if not l3:
         platform = changed(platform, mcu={"l3": None})
     costs, mcu = evaluate(workload, platform, batch, counted), platform.mcu
-    held = {"L2": (costs.l2_footprint_bytes, mcu.l2)} | (
-        {"L3": (costs.l3_footprint_bytes, mcu.l3)} if l3 else {}
-    )
+    held = {"L2": (costs.l2_footprint_bytes, mcu.l2)}
+    if l3 and platform.shares_l3:
+        shared = costs.demands[SHARED_L3].asked
+        assert (shared >= costs.l3_footprint_bytes).all()
+        held[SHARED_L3] = (shared, mcu.l3)
+    elif l3:
+        held["L3"] = (costs.l3_footprint_bytes, mcu.l3)
     for i in range(len(batch)):
         over = {name for name, (size, level) in held.items() if size[i] > level.usable_bytes}
         if platform.link.ports is not None and costs.link_partners[i] > platform.link.ports:
@@ -215,6 +220,12 @@ def test_no_cost_is_negative(
 def test_every_cause_of_latency_and_energy_counts_somewhere(
     kernels: str, n_chips: int, tinyllama: Workload
 ) -> None:
-    costs = evaluate(tinyllama, KERNEL_SETS[kernels], Plans.of([Plan(strategy="head_wise", n_chips=n_chips)]))
+    powered = changed(
+        KERNEL_SETS[kernels],
+        mcu={"controller_power_w": 1e-3},
+        l3={"standby_power_w": 1e-3},
+        link={"idle_power_w": 1e-3},
+    )
+    costs = evaluate(tinyllama, powered, Plans.of([Plan(strategy="head_wise", n_chips=n_chips)]))
     for cause, part in (costs.latency_by_cause_s | costs.energy_by_cause_j).items():
         assert part[0] > 0, cause

@@ -25,7 +25,7 @@ def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
     given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in names}
     given["room_to_read"] = np.array([float(sizes.pop("room_to_read", given["cache_read"][0]))])
     share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
-    pace = Pace(block_s=np.ones(1), head_s=np.ones(1), bandwidth_bytes_per_s=1.0, steady=True)
+    pace = Pace(block_s=np.ones(1), head_s=np.ones(1), bandwidth_bytes_per_s=np.ones(1), steady=True)
     return place(mcu, share, pace, np.array([pinning]))
 
 
@@ -130,7 +130,7 @@ def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
     sizes = np.array([250.0, 251.0, 1000.0, 1001.0])
     zero = np.zeros_like(sizes)
     empty = ("cache", "cache_read", "room_to_read", "stored", "activations", "working", "head", "embedding")
-    pace = Pace(block_s=np.ones(4), head_s=np.ones(4), bandwidth_bytes_per_s=1.0, steady=True)
+    pace = Pace(block_s=np.ones(4), head_s=np.ones(4), bandwidth_bytes_per_s=np.ones(4), steady=True)
     share = Share(weights=sizes, **dict.fromkeys(empty, zero), n_blocks=4, passes=1)
     found = place(mcu, share, pace, np.zeros(4, dtype=bool))
     assert [Regime(code).name for code in found.regime] == [
