@@ -22,7 +22,7 @@ from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
 from costmodel.parameters import Record
-from costmodel.plan import Plan
+from costmodel.plan import Plan, Plans
 from costmodel.precision import PACKED
 from costmodel.program import ChipSlices
 from costmodel.strategies import strategy_named
@@ -42,12 +42,14 @@ from dse.document import (
     Message,
     PlatformChoice,
     PredictedCosts,
+    PublishedGround,
     Round,
     Synchronisation,
     Violation,
     WorkloadChoice,
 )
 from dse.document import Regime as RegimeName
+from dse.ground import ground
 
 
 def predicted(workload: Workload, platform: Platform, costs: Costs, index: int) -> PredictedCosts:
@@ -157,6 +159,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             message_loss=accounting.message_loss,
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
+        published_ground=_published_ground(workload, plan),
         scales={what: f"static, {scale}" for what, scale in strategy_named(plan.strategy).scales.items()},
         costs=costs,
         context=_context(workload, platform, accounting, found),
@@ -164,6 +167,15 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         synchronisations=[_synchronisation(one) for one in found.synchronisations],
         rests_on=rests_on(workload, platform, plan, found.costing.damage),
         inputs=inputs_of((*workload.records, *platform.records)),
+    )
+
+
+def _published_ground(workload: Workload, plan: Plan) -> PublishedGround:
+    found = ground(Plans.of([plan]), workload.model.heads)
+    return PublishedGround(
+        within=bool(found.within[0]),
+        more_chips_than_heads=bool(found.more_chips_than_heads[0]),
+        more_chips_than_published=bool(found.more_chips_than_published[0]),
     )
 
 
