@@ -24,7 +24,7 @@ from worked_numbers import table
 
 from costmodel import Accounting, load_platform, load_workload
 from costmodel.parameters import KINDS, built_in_names, load
-from dse.console import front_lines, recommendation
+from dse.console import summary_lines
 from dse.export import title
 from dse.objectives import objectives_named
 from dse.reference import error_words, shown_value, within_words
@@ -129,8 +129,8 @@ def demo_text() -> str:
     result = search(job, lambda *_: None)
     console = Console(width=110, markup=False, highlight=False, record=True, file=io.StringIO())
     console.print(f"{title(job)}\n{result.certificate.sentence()}\n")
-    console.print(front_lines(result, front_table(result)))
-    console.print(f"\n{recommendation(result)}")
+    for line in summary_lines(result, front_table(result)):
+        console.print(line)
     lines = [f"    {line}".rstrip() for line in console.export_text().splitlines()]
     return "\n".join(lines) + "\n"
 

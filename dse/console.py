@@ -16,14 +16,23 @@ from costmodel.calibration import Calibration
 from costmodel.costs import LATENCY_CAUSES
 from dse.digits import joules, seconds
 from dse.export import plan_at, title
-from dse.objectives import SCORES, Objective, objectives_of
+from dse.objectives import OBJECTIVES, SCORES, Objective, objectives_of
+from dse.picks import (
+    merged,
+    more_chips,
+    more_chips_sentences,
+    picks,
+    used_chips,
+    used_chips_sentences,
+)
 from dse.search import Job, SearchResult
-from dse.tables import exceeded, levers
+from dse.tables import exceeded, levers, published_ground
 from dse.terminal import plain_table
 from dse.winners import winners_sentence
 from dse.words import (
     UNCALIBRATED,
     context_lines,
+    ground_words,
     limit_line,
     plan_of_row,
     plan_words,
@@ -55,6 +64,68 @@ def _cell(objective: Objective, row: pd.Series[Any], known: Calibration) -> str:
     return objective.with_interval(value, *ends)
 
 
+def _chips_cells(result: SearchResult) -> list[str]:
+    """Numbers of chips, with an asterisk outside published ground, by plan."""
+    within = published_ground(result).within
+    return [f"{n}{'' if ok else '*'}" for n, ok in zip(result.costs.n_chips, within, strict=True)]
+
+
+def ground_lines(result: SearchResult, shown: Sequence[int]) -> list[RenderableType]:
+    """Explain the asterisk, where a plan that is shown has one."""
+    found = published_ground(result)
+    heads = {result.workload(i).model.heads for i in shown if found.more_chips_than_heads[i]}
+    beyond = [result.plans.row(i).strategy for i in shown if found.more_chips_than_published[i]]
+    if not (heads or beyond):
+        return []
+    return [Text(f"* {ground_words(heads, list(dict.fromkeys(beyond)))}", style="dim")]
+
+
+def pick_lines(result: SearchResult) -> Table:
+    """Short table of the knee and the plans that are best in one respect, one line a plan."""
+    job, costs = result.job, result.costs
+    found = merged(picks(result))
+    several, models = len(job.space.choices) > 1, len(job.workloads) > 1
+    drop = objectives_of(job.metric)["accuracy_drop"]
+    lossy = any(costs.accuracy_drop_high[i] > 0 for _, i in found)
+    which = [*(["model"] if models else []), "chips", *(["strategy"] if several else []), "plan"]
+    shown = [OBJECTIVES[name] for name in ("latency", "energy", "edp")]
+    columns = ["pick", *which, *(o.label for o in shown), *([f"{drop.label}, 90 %"] if lossy else [])]
+    numbers = [1 + models, *range(1 + len(which), len(columns))]
+    table, chips = plain_table(*columns, right=numbers), _chips_cells(result)
+    for names, i in found:
+        plan = result.plans.row(i)
+        table.add_row(
+            ", ".join(names),
+            *([result.workload(i).name] if models else []),
+            chips[i],
+            *([plan.strategy] if several else []),
+            plan_words(plan),
+            *(o.shown(float(o.of(costs)[i])) for o in shown),
+            *([drop.with_interval(*(float(getattr(costs, c)[i]) for c in DROP))] if lossy else []),
+            style="bold green" if "knee" in names else None,
+        )
+    return table
+
+
+def summary_lines(result: SearchResult, front: pd.DataFrame) -> list[RenderableType]:
+    """The front, the picks, the recommended plan, and what more chips do."""
+    lines: list[RenderableType] = [front_lines(result, front)]
+    rows = shown_rows(front)
+    if left := len(front) - len(rows):
+        lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
+    trials = [*result.front[rows].tolist(), *picks(result).values()]
+    return [
+        *lines,
+        "",
+        pick_lines(result),
+        *ground_lines(result, trials),
+        "",
+        Text(recommendation(result), style="bold green"),
+        *more_chips_sentences(more_chips(result), objectives_of(result.job.metric)["accuracy_drop"]),
+        *used_chips_sentences(used_chips(result)),
+    ]
+
+
 def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     """Short table of the front: decisions, objectives, what else is bounded, where the weights are."""
     job = result.job
@@ -70,13 +141,14 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     columns += [f"{drop.label}, 90 %"] if lossy else []
     numbers = [1, 2 + models, *range(len(columns) - len(shown) - lossy, len(columns))]
     table = plain_table(*columns, "weights", "most time", right=numbers)
+    chips = _chips_cells(result)
     for i in shown_rows(front):
         row = front.iloc[i]
         table.add_row(
             "knee" if row["knee"] else "",
             str(i),
             *([str(row["workload"])] if models else []),
-            str(row["n_chips"]),
+            chips[result.front[i]],
             *([str(row["strategy"])] if several else []),
             plan_words(plan_of_row(row)),
             *(_cell(o, row, known[row["workload"]]) for o in shown),
@@ -131,13 +203,10 @@ def search_report(
     if recommended is None:
         lines += infeasible_lines(result)
     else:
-        lines.append(front_lines(result, front))
-        left = len(front) - len(shown_rows(front))
-        if left:
-            lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
+        lines += summary_lines(result, front)
         document = plan_at(result, recommended)
         shares = {c: float(result.costs.latency_by_cause_s[c][recommended]) for c in LATENCY_CAUSES}
-        lines += ["", Text(recommendation(result), style="bold green"), limit_line(shares)]
+        lines.append(limit_line(shares))
         if (room := document.context) is not None:
             most, latency_s = document.workload.context_max, document.costs.latency_s
             lines += context_lines(most, latency_s, room.up_to, room.latency_beyond_s)

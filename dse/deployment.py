@@ -23,7 +23,7 @@ from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
 from costmodel.parameters import Record
-from costmodel.plan import Plan
+from costmodel.plan import Plan, Plans
 from costmodel.precision import PACKED
 from costmodel.program import ChipSlices
 from costmodel.strategies import strategy_named
@@ -43,12 +43,14 @@ from dse.document import (
     Message,
     PlatformChoice,
     PredictedCosts,
+    PublishedGround,
     Round,
     Synchronisation,
     Violation,
     WorkloadChoice,
 )
 from dse.document import Regime as RegimeName
+from dse.ground import ground
 
 
 def predicted(workload: Workload, platform: Platform, costs: Costs, index: int) -> PredictedCosts:
@@ -160,6 +162,7 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
             message_loss=accounting.message_loss,
         ),
         decisions=Decisions(strategy=plan.strategy, values={name: getattr(plan, name) for name in decisions}),
+        published_ground=_published_ground(workload, plan),
         scales={what: f"static, {scale}" for what, scale in strategy_named(plan.strategy).scales.items()},
         costs=costs,
         context=_context(workload, platform, accounting, found),
@@ -168,6 +171,15 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
         rests_on=rests_on(workload, platform, plan, found.costing.damage),
         not_stated=list(platform.not_stated),
         inputs=inputs_of((*workload.records, *platform.records)),
+    )
+
+
+def _published_ground(workload: Workload, plan: Plan) -> PublishedGround:
+    found = ground(Plans.of([plan]), workload.model.heads)
+    return PublishedGround(
+        within=bool(found.within[0]),
+        more_chips_than_heads=bool(found.more_chips_than_heads[0]),
+        more_chips_than_published=bool(found.more_chips_than_published[0]),
     )
 
 

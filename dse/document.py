@@ -159,6 +159,22 @@ class AccuracyDrop(BaseModel):
     within: bool
 
 
+class PublishedGround(BaseModel):
+    """Whether the plan stands on published ground, and what of it does not.
+
+    Attributes
+    ----------
+    more_chips_than_published : bool
+        More than any published system of its strategy.
+    """
+
+    model_config = STRICT
+
+    within: bool
+    more_chips_than_heads: bool
+    more_chips_than_published: bool
+
+
 class PredictedCosts(BaseModel):
     """Costs of one inference as the cost model gives them, SI units.
 
@@ -290,6 +306,7 @@ class Deployment(BaseModel):
     platform: PlatformChoice
     accounting: AccountingChoice
     decisions: Decisions
+    published_ground: PublishedGround
     scales: dict[str, str]
     costs: PredictedCosts
     context: ContextRoom | None

@@ -23,6 +23,7 @@ from dse import __version__
 from dse.deployment import deployment, inputs_of, workload_choice
 from dse.document import Deployment, RunWorkload
 from dse.objectives import KNOWN, OBJECTIVES, SCORES, Objective
+from dse.picks import PICKS, picked_trial, picks
 from dse.plots import save_front
 from dse.search import Job, SearchResult
 from dse.tables import exceeded, front_table, levers, trials_table
@@ -41,8 +42,6 @@ RUN_FILES = (
     "pareto.html",
 )
 PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
-# What a pick is named, the column it looks at, and whether it wants the most of it.
-PICKS = {f"{'max' if o.maximise else 'min'}-{o.name}": (o.column, o.maximise) for o in KNOWN.values()}
 
 
 def new_run_folder(path: Path, *, overwrite: bool) -> Path:
@@ -155,6 +154,7 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
         "seed": job.seed,
         "front": vars_of(certificate),
         "recommended_trial": recommended,
+        "picks": picks(result),
         "wall_s": round(wall_s, 3),
         "versions": versions(),
         "git_commit": git_commit(),
@@ -280,8 +280,11 @@ def read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
         known = False
     if not known:
         raise RunError(f"{folder / RUN_FILE} is not as a search writes it")
-    trials = _read_table(folder / "trials.csv", "trial", ["feasible"])
-    return summary, trials, _read_table(folder / "pareto.csv", "front_index", ["knee"])
+    trials = _read_table(folder / "trials.csv", "trial", ["feasible", "on_front", "published_ground"])
+    front = _read_table(folder / "pareto.csv", "front_index", ["knee", "published_ground"])
+    if "trial" not in front or not front["trial"].isin(trials.index).all():
+        raise RunError(f"{folder / 'pareto.csv'}: column 'trial' must name rows of trials.csv")
+    return summary, trials, front
 
 
 def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
@@ -317,20 +320,18 @@ def _read_table(path: Path, index: str, flags: list[str]) -> pd.DataFrame:
     return table
 
 
-def picked(front: pd.DataFrame, pick: str) -> int:
-    """Position in the front that a pick means: knee, a least or most value, or the position itself."""
+def picked(trials: pd.DataFrame, front: pd.DataFrame, pick: str) -> int:
+    """Trial that a pick means: the knee, the best feasible plan by an objective, or a front's position."""
     if not len(front):
         raise RunError("the front of this run is empty: no plan was feasible")
     if pick == "knee":
-        return int(np.argmax(front["knee"].to_numpy()))
-    there = {name: (column, most) for name, (column, most) in PICKS.items() if column in front}
-    if pick in there:
-        column, most = there[pick]
-        values = front[column].to_numpy()
-        return int(np.argmax(values) if most else np.argmin(values))
+        return int(front["trial"][int(np.argmax(front["knee"].to_numpy()))])
+    there = {name: o for name, o in PICKS.items() if o.column in trials}
+    if pick in there and (trial := picked_trial(trials, there[pick])) is not None:
+        return trial
     if pick.isascii() and pick.isdecimal() and len(pick) < 10:
         if int(pick) < len(front):
-            return int(pick)
+            return int(front["trial"][int(pick)])
         raise UsageError(f"pick {pick} is outside the front, 0 to {len(front) - 1}")
     raise UsageError(
         f"unknown pick {cut(pick)}; {nearest(pick, ['knee', *there])}, or a position of the front"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,6 +20,7 @@ from dse.words import (
     CAUSES,
     UNCALIBRATED,
     context_lines,
+    ground_words,
     limit_line,
     rate_words,
     request_words,
@@ -96,6 +98,7 @@ def evaluation_report(document: Deployment, other_s: float) -> RenderableType:
         *memory_lines(document),
         *room_lines(document),
         limit_line(c.latency_by_cause_s),
+        *ground_lines(document),
     ]
     if c.feasible:
         lines.append(Text("The plan fits.", style="green"))
@@ -106,6 +109,16 @@ def evaluation_report(document: Deployment, other_s: float) -> RenderableType:
     accounting = [accounting_line(document, other_s), ""] if off_chip else []
     lines += ["", *accounting, assumptions_line(document.rests_on), *not_stated_lines(document.not_stated)]
     return Group(*lines)
+
+
+def ground_lines(document: Deployment) -> list[str]:
+    """Say that a plan stands outside published ground, and why; empty where it does not."""
+    found = document.published_ground
+    if found.within:
+        return []
+    heads = [_model(document)["heads"]["value"]] if found.more_chips_than_heads else []
+    strategies = [document.decisions.strategy] if found.more_chips_than_published else []
+    return [f"The plan stands {ground_words(heads, strategies)}."]
 
 
 def interval_lines(predicted: PredictedCosts) -> list[str]:
@@ -258,8 +271,12 @@ def room_lines(document: Deployment) -> list[str]:
     return context_lines(most, latency_s, room.up_to, room.latency_beyond_s)
 
 
+def _model(document: Deployment) -> dict[str, Any]:
+    return next(i for i in document.inputs if i.kind == "model").data
+
+
 def _n_blocks(document: Deployment) -> int:
-    return int(next(i for i in document.inputs if i.kind == "model").data["layers"]["value"])
+    return int(_model(document)["layers"]["value"])
 
 
 def _around(chip: ChipShare) -> list[MatrixSlice]:

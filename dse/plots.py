@@ -237,6 +237,7 @@ def front_page(trials: pd.DataFrame, front: pd.DataFrame, x: Objective, y: Objec
             f"{html_text(models.get(r['workload'], '') + whole_words(plan_of_row(r)))}<br>"
             f"{r['latency_s'] * 1e3:.4g} ms, {r['energy_j'] * 1e3:.4g} mJ<br>"
             f"weights {r['regime']}, limited by {r['limited_by']}"
+            f"{'' if r['published_ground'] else '<br>outside published ground'}"
             for r in rows.to_dict("records")
         ]
 

@@ -12,6 +12,7 @@ from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.plan import DECISIONS
 from costmodel.strategies import STRATEGIES
 from dse.deployment import regime_name
+from dse.ground import Ground, ground
 from dse.objectives import OBJECTIVES, SCORES
 from dse.search import SearchResult
 
@@ -38,12 +39,19 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     table["head_from_l3"] = costs.head_from_l3
     table["regime"] = [regime_name(int(code)) for code in costs.regime]
     table["limited_by"] = [costs.limited_by(i) for i in range(len(plans))]
+    table["published_ground"] = published_ground(result).within
     table["feasible"] = result.feasible
     lever = levers(result)
     table["exceeds"] = [exceeded(result, i, lever) for i in range(len(plans))]
     frame = pd.DataFrame(table, index=pd.RangeIndex(len(plans), name="trial"))
     frame["on_front"] = np.isin(np.arange(len(plans)), result.front)
     return frame
+
+
+def published_ground(result: SearchResult) -> Ground:
+    """Tell which plans of a search stand on published ground."""
+    heads = np.array([one.model.heads for one in result.job.workloads])
+    return ground(result.plans, heads[result.of_workload])
 
 
 Levers = dict[tuple[int, str], str]

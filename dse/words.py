@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -50,6 +50,33 @@ def chips_words(plan: Plan) -> str:
 def whole_words(plan: Plan) -> str:
     """Say all of a plan: chips, strategy and decisions."""
     return f"{chips_words(plan)}, {plan.strategy}, {plan_words(plan)}"
+
+
+def ground_words(heads: Collection[int], strategies: Collection[str]) -> str:
+    """Say why plans stand outside published ground.
+
+    Parameters
+    ----------
+    heads : collection of int
+        Of the models whose plans have more chips than heads.
+    strategies : collection of str
+        Of which plans have more chips than any published one.
+
+    >>> ground_words({8}, ())
+    "outside published ground: more chips than the model's 8 heads; no published system ran so"
+    >>> ground_words({4, 12}, ["column_wise"])
+    'outside published ground: more chips than heads (4 or 12), or than any published column_wise plan (16); \
+no published system ran so'
+    """
+    reasons = []
+    if heads:
+        numbers = " or ".join(map(str, sorted(heads)))
+        one = f"the model's {numbers} {'head' if numbers == '1' else 'heads'}"
+        reasons.append(one if len(heads) == 1 else f"heads ({numbers})")
+    reasons += [f"any published {name} plan ({strategy_named(name).published_chips})" for name in strategies]
+    return (
+        f"outside published ground: more chips than {', or than '.join(reasons)}; no published system ran so"
+    )
 
 
 def request_words(request: str, n_tokens: int, context_max: int) -> str:

@@ -388,4 +388,5 @@ COLUMN_WISE = Strategy(
         "weights": "one an output channel",
         "messages": "each sender's own, one for each gather of each block",
     },
+    published_chips=16,  # Graefe et al., evaluation (cats2026)
 )

@@ -365,4 +365,5 @@ HEAD_WISE = Strategy(
         "weights": "one an output channel",
         "partial_sums": "each sender's own, one for each half of each block",
     },
+    published_chips=64,  # of a model with 64 heads: Bochem et al., poster, section 4 (bochem2025poster)
 )

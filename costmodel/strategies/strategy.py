@@ -57,11 +57,15 @@ class Strategy:
         One canonical plan in a few words.
     scales : dict
         What is quantised to where its scale comes from; all are known before a plan runs.
+    published_chips : int
+        The most chips of any published system that is cut so; 1 where there is none. Plans with more
+        stand outside published ground.
 
     Raises
     ------
     TypeError
-        A field is empty, no function, or no decision: a strategy that defines nothing is none.
+        A field is empty, no function, no decision or no number of chips: a strategy that
+        defines nothing is none.
     """
 
     name: str
@@ -72,11 +76,16 @@ class Strategy:
     slices: Callable[[Workload, Platform, Plan, Fills], tuple[ChipSlices, ...]]
     words: Callable[[Plan], str]
     scales: Mapping[str, str]
+    published_chips: int
 
     def __post_init__(self) -> None:
         for field in ("name", "description", "decisions", "scales"):
             if not getattr(self, field):
                 raise TypeError(f"strategy {self.name!r}: {field} is empty")
+        if not (isinstance(self.published_chips, int) and self.published_chips > 0):
+            raise TypeError(
+                f"strategy {self.name!r}: published_chips {self.published_chips!r} must be 1 or more"
+            )
         unknown = [name for name in self.decisions if name not in DECISIONS]
         if unknown or "n_chips" not in self.decisions:
             raise TypeError(

@@ -103,13 +103,14 @@ def export(
     pick: Annotated[
         str,
         typer.Option(
-            help="knee, min-latency, min-energy, min-n_chips or min- any other objective, or a front index."
+            help="knee, min-latency, min-energy, min-edp, min-n_chips or min- any other objective, "
+            "of all feasible plans evaluated; or a front index."
         ),
     ] = "knee",
     out: Annotated[Path, typer.Option(help="File to write; an existing one is refused.")] = Path("plan.json"),
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a plan of a run's front as JSON."""
+    """Write a plan of a run as JSON."""
     from costmodel.errors import RunError
     from dse.deployment import deployment
     from dse.digits import joules, seconds
@@ -117,18 +118,18 @@ def export(
     from dse.plan_file import read_deployment, workload_in
     from dse.words import plan_of_row, whole_words
 
-    summary, _, front = read_run(run_folder)
-    index = picked(front, pick)
+    summary, trials, front = read_run(run_folder)
+    index = picked(trials, front, pick)
     _, (_, on, _, accounting) = read_deployment(run_folder / "plan.json")
-    job = workload_in(summary, str(front.iloc[index]["workload"]))
+    job = workload_in(summary, str(trials["workload"].iloc[index]))
     if out.exists() and not overwrite:
         raise RunError(f"{out} exists already", "name another --out, or add --overwrite")
-    chosen = plan_of_row(front.iloc[index])
+    chosen = plan_of_row(trials.iloc[index])
     document = deployment(job, on, chosen, accounting)
     write_plan(out, document)
     c = document.costs
     show(
-        f"front index {index}: {whole_words(chosen)}: "
+        f"trial {index}: {whole_words(chosen)}: "
         f"{seconds(c.latency_s)}, {joules(c.energy_j)}, weights {c.regime}; written to {out}"
     )
 

@@ -17,7 +17,17 @@ from costmodel.strategies import STRATEGIES, Strategy, canonical, keys
 from tests.strategies import accountings, any_platforms, costed, drawn_plans, per_plan, workloads
 
 EVERY = pytest.mark.parametrize("name", STRATEGIES)
-FIELDS = ("name", "description", "decisions", "canonical", "program", "slices", "words")
+FIELDS = (
+    "name",
+    "description",
+    "decisions",
+    "canonical",
+    "program",
+    "slices",
+    "words",
+    "scales",
+    "published_chips",
+)
 
 
 @EVERY
@@ -34,6 +44,14 @@ def test_a_strategy_goes_by_its_name_and_knows_its_decisions(name: str) -> None:
 def test_a_strategy_that_defines_nothing_is_refused(name: str, field: str, nothing: object) -> None:
     with pytest.raises(TypeError, match=field):
         replace(STRATEGIES[name], **{field: nothing})
+
+
+@EVERY
+@pytest.mark.parametrize("chips", [0, -1, 2.5])
+def test_published_chips_are_a_positive_number(name: str, chips: float) -> None:
+    assert STRATEGIES[name].published_chips > 0
+    with pytest.raises(TypeError, match="published_chips"):
+        replace(STRATEGIES[name], published_chips=chips)
 
 
 def test_a_strategy_without_fields_is_refused() -> None:

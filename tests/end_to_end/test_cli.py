@@ -61,6 +61,44 @@ def test_search_without_options_recommends_a_plan(first_search: tuple[Outcome, P
     assert (knee["n_chips"], knee["latency_s"]) == (decided["n_chips"], costs["latency_s"])
 
 
+def test_search_names_picks_marks_what_nobody_published_and_answers_whether_more_chips_help(
+    first_search: tuple[Outcome, Path], dse: Command, tmp_path: Path
+) -> None:
+    outcome, folder = first_search
+    lines = said(outcome).splitlines()
+    trials, named = pd.read_csv(folder / "trials.csv"), plan_of(folder / "run.json")["picks"]
+    assert list(named) == ["knee", "min-latency", "min-energy", "min-edp", "min-n_chips"]
+    start = next(i for i, line in enumerate(lines) if line.startswith("pick "))
+    table = lines[start + 1 : start + 1 + len(set(named.values()))]
+    assert sorted(", ".join(line.split("  ")[0] for line in table).split(", ")) == sorted(named)
+    for line in table:
+        row = trials.iloc[named[line.split("  ")[0].split(", ")[0]]]
+        mark = "" if row["published_ground"] else "*"
+        assert f"  {row['n_chips']}{mark}  " in line
+        assert f"{row['latency_s'] * 1e3:.4g}  " in line
+    (note,) = (line for line in lines if line.startswith("*"))
+    assert "more chips than the model's 8 heads" in note
+    (another,) = (line for line in lines if line.startswith("Another chip: "))
+    knee = trials.iloc[named["knee"]]
+    assert f"the same plan on {knee['n_chips'] + 1} chips takes " in another
+    assert any(line.startswith(("Latency still falls at 64 chips", "Of 64 chips, ")) for line in lines)
+    for name, trial in named.items():
+        said(dse("export", folder, "--pick", name, "--out", f"{name}.json"))
+        plan = plan_of(tmp_path / f"{name}.json")
+        assert plan["costs"]["energy_j"] == trials["energy_j"][trial]
+        assert plan["published_ground"]["within"] == trials["published_ground"][trial]
+        told = said(dse("evaluate", "--plan", f"{name}.json"))
+        assert ("outside published ground" in told) != plan["published_ground"]["within"]
+
+
+def test_a_pick_that_is_on_no_front_is_exported(dse: Command, tmp_path: Path) -> None:
+    said(dse("search", "--objective", "energy", "--out", "run"))
+    trials, front = (pd.read_csv(tmp_path / "run" / name) for name in ("trials.csv", "pareto.csv"))
+    assert trials["latency_s"].min() < front["latency_s"].min()
+    said(dse("export", "run", "--pick", "min-latency", "--out", "fast.json"))
+    assert plan_of(tmp_path / "fast.json")["costs"]["latency_s"] == trials["latency_s"].min()
+
+
 def test_run_folder_has_a_study_of_its_name(run: Path) -> None:
     storage = JournalStorage(JournalFileBackend(str(run / "study.journal")))
     study = optuna.load_study(study_name=run.name, storage=storage)

@@ -30,6 +30,7 @@ from dse.export import (
     writing,
 )
 from dse.objectives import objectives_named
+from dse.picks import picks
 from dse.plan_file import read_deployment
 from dse.search import Job, SearchResult, search
 from dse.tables import front_table, trials_table
@@ -154,7 +155,8 @@ def test_run_file_says_what_was_asked_and_how_the_front_was_found(run: Path, fou
     assert summary["front"]["distance"] == "exact"
     assert summary["front"]["plans_evaluated"] == 808
     assert summary["front"]["front_size"] == len(found.front)
-    assert summary["recommended_trial"] == found.recommended
+    assert summary["recommended_trial"] == summary["picks"]["knee"] == found.recommended
+    assert summary["picks"] == picks(found)
     assert {"dse", "python", "numpy", "optuna"} <= summary["versions"].keys()
     assert "unknown" not in summary["versions"].values()
     assert {"arguments", "git_commit"} <= summary.keys()
@@ -185,11 +187,12 @@ def test_run_has_all_its_files(run: Path, empty_run: Path) -> None:
 def test_run_without_a_feasible_plan_names_the_nearest(empty_run: Path, nothing_found: SearchResult) -> None:
     summary, trials, front = read_run(empty_run)
     assert summary["recommended_trial"] is None
+    assert summary["picks"] == {}
     assert summary["nearest"]["trial"] == nothing_found.nearest
     assert summary["nearest"]["exceeds"] == trials["exceeds"][nothing_found.nearest]
     assert len(front) == 0
     with pytest.raises(RunError, match="no plan was feasible"):
-        picked(front, "knee")
+        picked(trials, front, "knee")
 
 
 def test_picks_are_what_they_say() -> None:
@@ -199,8 +202,12 @@ def test_picks_are_what_they_say() -> None:
     front["knee"] = False
     for position, name in enumerate(columns.values()):
         front.loc[position, name] = name == "knee" or 3.0
-    assert [picked(front, pick) for pick in columns] == [0, 1, 2, 3, 4, 5]
-    assert [picked(front, str(i)) for i in range(6)] == list(range(6))
+    front["trial"] = range(10, 16)
+    trials = pd.concat([front.iloc[[0]].assign(**dict.fromkeys(front, 1.0), feasible=False)] * 10)
+    trials = pd.concat([trials, front]).assign(accuracy_drop=0.0, on_front=True)
+    trials["feasible"] = trials["feasible"].isna()
+    assert [picked(trials, front, pick) for pick in columns] == [10, 11, 12, 13, 14, 15]
+    assert [picked(trials, front, str(i)) for i in range(6)] == list(range(10, 16))
 
 
 @pytest.mark.parametrize(
@@ -214,9 +221,9 @@ def test_picks_are_what_they_say() -> None:
     ],
 )
 def test_pick_that_means_nothing_is_refused(run: Path, pick: str, named: str) -> None:
-    _, _, front = read_run(run)
+    _, trials, front = read_run(run)
     with pytest.raises(UsageError) as error:
-        picked(front, pick)
+        picked(trials, front, pick)
     assert named in error.value.message
 
 
@@ -290,6 +297,10 @@ def test_run_file_without_its_job_is_refused(tmp_path: Path, run: Path, key: str
         *((name, "group_size", "two", "holds something that is no number") for name in TABLES),
         ("trials.csv", "feasible", None, "is missing"),
         ("trials.csv", "feasible", 1, "must hold True and False"),
+        ("trials.csv", "on_front", None, "is missing"),
+        *((name, "published_ground", None, "is missing") for name in TABLES),
+        ("pareto.csv", "trial", None, "must name rows of trials.csv"),
+        ("pareto.csv", "trial", 808, "must name rows of trials.csv"),
         ("pareto.csv", "knee", None, "is missing"),
         ("pareto.csv", "knee", "yes", "must hold True and False"),
     ],
