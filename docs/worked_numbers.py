@@ -61,6 +61,7 @@ SIRACUSA = load_platform("siracusa-mipi", "date2025")
 SIMULATED = load_platform("siracusa-mipi", "pulp-gvsoc")
 RATES, LAWS = SIRACUSA.kernels, SIMULATED.kernels
 MCU, LINK = SIRACUSA.mcu, SIRACUSA.link
+_, MCU_RECORD, LINK_RECORD, _ = SIRACUSA.records
 CATS, RADIO, ENCODER = load_workload("cats-block"), load_platform("nrf52840-mixer"), MOBILEBERT
 CATS_SMALL = replace(
     CATS, model=CATS.model.model_copy(update={"embedding": 128, "head_size": 8, "ffn": 128})
