@@ -12,7 +12,7 @@ from costmodel import compute
 from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage, missing_weights
 from costmodel.costs import LATENCY_CAUSES, SHARED_L3, Costs, Demand
-from costmodel.counted import Counted, share_of
+from costmodel.counted import Counted, looked_up_bytes, share_of
 from costmodel.hardware import Platform
 from costmodel.loads import Pace, late_s
 from costmodel.memory import Placement, place
@@ -28,23 +28,27 @@ Array = NDArray[np.floating[Any]]
 OF_CHIPS = (0, 1)  # axes of roles and classes, where what a chip has in memory is counted
 
 
-def l3_wait_s(placement: Placement, pace: Pace, workload: Workload, n_blocks: int, pinning: Any) -> Array:
+def l3_wait_s(
+    placement: Placement, pace: Pace, workload: Workload, n_blocks: int, lookups: Array, pinning: Any
+) -> Array:
     """Seconds that the chips wait for L3, over all blocks that count and the head.
 
     Stages follow each other for ever: block 1, ..., block L, head, block 1, ... A stage starts late
     by what a chip loads while nothing computes, and by what its prefetch takes longer than the stage
     that it hides behind, ``max(0, t_load - t_stage)``; all wait for the latest chip. A resident
     chip loads nothing for its blocks, so its head rows have the time of all of them; another has
-    that of the last block. Where chips pin blocks, each chooses the others so that it waits least, and
-    all wait for the one that waits most. Without `steady`, prefetches between blocks cost no time.
+    that of the last block. Rows of the embedding that are looked up hide behind nothing. Where chips pin
+    blocks, each chooses the others so that it waits least, and all wait for the one that waits most.
+    Without `steady`, prefetches between blocks cost no time.
     """
     layers = workload.model.layers
+    looked_up = placement.table_off_chip * lookups
     between = placement.block_prefetched + placement.block_stored
     by_itself = late_s(
         pace,
         layers,
         placement.loaded,
-        exposed_bytes=placement.loaded * placement.block_exposed + placement.head_exposed,
+        exposed_bytes=placement.loaded * placement.block_exposed + placement.head_exposed + looked_up,
         between_bytes=between,
         head_ahead_bytes=placement.head_prefetched,
     )
@@ -57,8 +61,14 @@ def l3_wait_s(placement: Placement, pace: Pace, workload: Workload, n_blocks: in
     before_head = np.where(placement.loaded == 0, n_blocks, 1) * pace.block_s
     head_load = placement.head_prefetched / pace.bandwidth_bytes_per_s
     late = placement.head_exposed / pace.bandwidth_bytes_per_s + np.maximum(head_load - before_head, 0.0)
-    stage_by_stage = first + (n_blocks - 1) * other + np.max(late, axis=OF_CHIPS)
+    lookup = np.max(looked_up / pace.bandwidth_bytes_per_s, axis=OF_CHIPS)
+    stage_by_stage = lookup + first + (n_blocks - 1) * other + np.max(late, axis=OF_CHIPS)
     return np.asarray(np.where(pinning, alone, stage_by_stage))
+
+
+def of_all(sizes: Array) -> Array:
+    """Sum over all chips, (r, c, n) to (n,), in one order whatever c is."""
+    return np.asarray(np.sum(np.sum(sizes, axis=0), axis=0))
 
 
 def standby_w(platform: Platform, n_with_l3: Any) -> Any:
@@ -149,11 +159,11 @@ def costed(
     of_plan = np.broadcast_to(np.arange(len(plans)), where.shape)[where]
     share = share_of(workload, platform, counted, besides, where)
     placement = reserved or place(mcu, share, pace.at(of_plan), pinning[of_plan]).spread(where)
-    off_chip = np.any(placement.table_off_chip, axis=OF_CHIPS)
-    lookup = sum((part.looked_up_bytes for part in counted.around), 0.0) * off_chip
-    l3_s = lookup / bandwidth + l3_wait_s(placement, pace, workload, n_blocks, pinning)
+    lookups = looked_up_bytes(counted)
+    l3_s = l3_wait_s(placement, pace, workload, n_blocks, lookups, pinning)
+    lookup = lookups * np.any(placement.table_off_chip, axis=OF_CHIPS)
     traffic = placement.block_traffic * (n_blocks / workload.model.layers) + placement.head_traffic
-    l3_bytes = np.sum(np.sum(traffic * roles, axis=0), axis=0) + lookup  # in one order, whatever c is
+    l3_bytes = of_all(traffic * roles) + lookup
 
     latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
     latency_s = sum(latency[cause] for cause in LATENCY_CAUSES)
@@ -176,13 +186,18 @@ def costed(
     }
     code = code_bytes(platform, n)
     needed = {**placement.held(mcu), mcu.l2_name: placement.l2_needed}
-    demands = {}
-    for name, level in mcu.levels.items():
-        if name == "L3" and platform.shares_l3:
-            name, asked = SHARED_L3, np.sum(needed["L3"] * roles, axis=OF_CHIPS)
-        else:
-            asked = np.max(needed[name], axis=OF_CHIPS) + code.get(name, 0.0)
-        demands[name] = Demand(asked=asked, limit=level.usable_bytes, unit="B")
+    demands = {
+        name: Demand(
+            asked=np.max(needed[name], axis=OF_CHIPS) + code.get(name, 0.0),
+            limit=level.usable_bytes,
+            unit="B",
+        )
+        for name, level in mcu.levels.items()
+        if not (name == "L3" and platform.shares_l3)
+    }
+    if platform.shares_l3 and mcu.l3:
+        in_all = of_all(placement.l3 * roles)
+        demands[SHARED_L3] = Demand(asked=in_all, limit=mcu.l3.usable_bytes, unit="B")
     link_partners = np.sum([*total.partners.values(), 0 * n], axis=0)
     asked = {"ports": link_partners, **total.demands}
     for name, limit in platform.link.limits.items():

@@ -105,6 +105,12 @@ class Counted:
         return np.asarray(sum((part.cache_token_bytes for part in self.halves), self.classes))
 
 
+def looked_up_bytes(counted: Counted) -> Array:
+    """Bytes of the embedding that chips look up in all, by plan."""
+    none = np.zeros(counted.program.n_chips.shape)
+    return none + sum(part.looked_up_bytes for part in counted.around)
+
+
 def share_of(
     workload: Workload, platform: Platform, counted: Counted, besides: Array, where: NDArray[np.bool_]
 ) -> Share:
@@ -131,6 +137,7 @@ def share_of(
         working=each(counted.tile_bytes + besides),
         head=each(held_bytes(head)),
         embedding=each(held_bytes(embedding)),
+        looked_up=each(looked_up_bytes(counted)),
         n_blocks=workload.model.layers,
         passes=-(-rows // platform.kernels.row_tile),
     )

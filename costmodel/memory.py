@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from costmodel.hardware import Mcu
 from costmodel.loads import Pace
-from costmodel.residency import Residency, Share, all_or_none, least_late, streamed_bytes
+from costmodel.residency import Residency, Share, all_or_none, least_late, streamed_bytes, table_stays
 
 Array = NDArray[np.floating[Any]]
 
@@ -127,7 +127,7 @@ def placed(share: Share, choice: Residency, room: float) -> Placement:
     running = np.where(loaded > 0, share.room_to_run, 0.0)
     held = pinned + running + np.maximum(choice.ahead, choice.head_ahead) + choice.kept
     beside = left - np.where(choice.tiled, 0.0, running) - choice.ahead - choice.kept
-    stays = (choice.kept >= share.head) & (share.embedding <= beside)
+    stays = table_stays(share, beside, choice.kept)
     held = held + share.activations + np.where(stays, share.embedding, 0.0)
     return Placement(
         pinned=choice.pinned,

@@ -31,6 +31,8 @@ class Share:
         packets under way.
     head, embedding
         Rows of the LM head, and of the embedding beyond them; 0 when not counted.
+    looked_up
+        What all chips look up of the embedding, where any row of it is not on chip.
     n_blocks : int
         Blocks that the chip must hold.
     passes : int
@@ -46,6 +48,7 @@ class Share:
     working: Array
     head: Array
     embedding: Array
+    looked_up: Array
     n_blocks: int
     passes: int
 
@@ -126,6 +129,11 @@ def still_fits(
     return np.asarray((left >= runs + beside) | (tiled & (pinned == 0)))
 
 
+def table_stays(share: Share, beside: Array, kept: Array) -> NDArray[np.bool_]:
+    """Whether the embedding stays on chip, in what is left beside all else: once all rows of the head do."""
+    return np.asarray((kept >= share.head) & (share.embedding <= beside))
+
+
 def streamed_bytes(share: Share, left: Array) -> Array:
     """Bytes that a block moves which has no room: weights once a row tile, activations that spill."""
     return np.asarray(share.weights * share.passes + share.cache_read + 2 * np.maximum(-left, 0.0))
@@ -158,12 +166,15 @@ def least_late(share: Share, room: float, pace: Pace) -> Residency:
             head_ahead = np.minimum(some.head - kept, ahead)
             exposed = streamed_bytes(some, left[at]) if tiled else some.runs - ahead
             between = ahead + some.stored
-            total = loaded * (exposed + between) + some.head - kept
+            running = some.room_to_run if loaded and not tiled else 0.0
+            stays = table_stays(some, left[at] - running - ahead - kept, kept)
+            at_once = some.head - kept + np.where(stays, 0.0, some.looked_up)
+            total = loaded * (exposed + between) + at_once
             wait = late_s(
                 then,
                 share.n_blocks,
                 loaded,
-                exposed_bytes=loaded * exposed + some.head - kept - head_ahead,
+                exposed_bytes=loaded * exposed + at_once - head_ahead,
                 between_bytes=between,
                 head_ahead_bytes=head_ahead,
             )

@@ -46,7 +46,7 @@ CHANGES: list[tuple[Place, Callable[[Any], Any]]] = [
     (("costs", "latency_s"), lambda v: v * (1 + 1e-12)),
     (("costs", "energy_j"), lambda v: v * (1 + 1e-12)),
     (("costs", "link_messages"), lambda v: v + 1),
-    (("costs", "l3_bytes"), lambda v: v * 2),
+    (("costs", "l2_bytes"), lambda v: v * 2),
     (("costs", "regime"), lambda _: "streamed"),
     (("chips", 3, "kv_cache_bytes"), lambda v: v / 2),
     (("chips", 3, "owns", "heads", "first"), lambda v: v + 1),

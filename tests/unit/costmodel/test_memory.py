@@ -21,7 +21,17 @@ def mcu() -> Mcu:
 
 def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
     """Place four blocks of 100 B of weights, unless told otherwise; L3 brings a byte while a block runs."""
-    names = ("weights", "cache", "cache_read", "stored", "activations", "working", "head", "embedding")
+    names = (
+        "weights",
+        "cache",
+        "cache_read",
+        "stored",
+        "activations",
+        "working",
+        "head",
+        "embedding",
+        "looked_up",
+    )
     given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in names}
     given["room_to_read"] = np.array([float(sizes.pop("room_to_read", given["cache_read"][0]))])
     share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
@@ -129,7 +139,17 @@ def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
 def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
     sizes = np.array([250.0, 251.0, 1000.0, 1001.0])
     zero = np.zeros_like(sizes)
-    empty = ("cache", "cache_read", "room_to_read", "stored", "activations", "working", "head", "embedding")
+    empty = (
+        "cache",
+        "cache_read",
+        "room_to_read",
+        "stored",
+        "activations",
+        "working",
+        "head",
+        "embedding",
+        "looked_up",
+    )
     pace = Pace(block_s=np.ones(4), head_s=np.ones(4), bandwidth_bytes_per_s=np.ones(4), steady=True)
     share = Share(weights=sizes, **dict.fromkeys(empty, zero), n_blocks=4, passes=1)
     found = place(mcu, share, pace, np.zeros(4, dtype=bool))
@@ -152,3 +172,11 @@ def test_room_for_a_longer_cache_is_kept_though_less_is_read(mcu: Mcu) -> None:
     assert (now["l2"], later["l2"]) == (800, 1000)
     longest = values(put(mcu, **blocks, room_to_read=500.0))
     assert (longest["block_prefetched"], longest["block_exposed"]) == (200, 200)
+
+
+def test_a_chip_that_pins_blocks_counts_what_it_looks_up(mcu: Mcu) -> None:
+    """Four blocks of 230 B leave no room for 200 B of embedding: one gives way if looking up takes longer."""
+    sizes = {"pinning": True, "weights": 230.0, "embedding": 200.0}
+    looks_up, keeps = (put(mcu, looked_up=size, **sizes) for size in (229.0, 231.0))
+    assert (looks_up.pinned[0], bool(looks_up.table_off_chip[0])) == (4, True)
+    assert (keeps.pinned[0], bool(keeps.table_off_chip[0])) == (3, False)
