@@ -33,7 +33,8 @@ def energy_evidence(platform: Platform) -> dict[str, Evidence]:
     'derived'
     """
     _, mcu, link, _ = (dict(record.values()) for record in platform.records)
-    causes = {cause: (mcu, keys) for cause, keys in OF_MCU.items() if platform.mcu.l3 or "l3" not in cause}
+    of_l3 = () if platform.mcu.l3 else ("l3", "l3_standby")
+    causes = {cause: (mcu, keys) for cause, keys in OF_MCU.items() if cause not in of_l3}
     causes |= {cause: (link, keys) for cause, keys in platform.link.energy_keys.items()}
     found: dict[str, Evidence] = {}
     for cause, (values, keys) in causes.items():

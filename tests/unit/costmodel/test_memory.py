@@ -1,3 +1,4 @@
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from costmodel.residency import Share
 from tests.strategies import KERNEL_SETS, changed
 
 ROOM = 1000.0
+SIZES = [f.name for f in fields(Share) if f.name not in ("n_blocks", "passes")]
 BASE = KERNEL_SETS["date2025"]
 
 
@@ -21,19 +23,8 @@ def mcu() -> Mcu:
 
 def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
     """Place four blocks of 100 B of weights, unless told otherwise; L3 brings a byte while a block runs."""
-    names = (
-        "weights",
-        "cache",
-        "cache_read",
-        "stored",
-        "activations",
-        "working",
-        "head",
-        "embedding",
-        "looked_up",
-    )
-    given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in names}
-    given["room_to_read"] = np.array([float(sizes.pop("room_to_read", given["cache_read"][0]))])
+    sizes.setdefault("room_to_read", sizes.get("cache_read", 0))
+    given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in SIZES}
     share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
     pace = Pace(block_s=np.ones(1), head_s=np.ones(1), bandwidth_bytes_per_s=np.ones(1), steady=True)
     return place(mcu, share, pace, np.array([pinning]))
@@ -139,19 +130,8 @@ def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
 def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
     sizes = np.array([250.0, 251.0, 1000.0, 1001.0])
     zero = np.zeros_like(sizes)
-    empty = (
-        "cache",
-        "cache_read",
-        "room_to_read",
-        "stored",
-        "activations",
-        "working",
-        "head",
-        "embedding",
-        "looked_up",
-    )
     pace = Pace(block_s=np.ones(4), head_s=np.ones(4), bandwidth_bytes_per_s=np.ones(4), steady=True)
-    share = Share(weights=sizes, **dict.fromkeys(empty, zero), n_blocks=4, passes=1)
+    share = Share(**dict.fromkeys(SIZES, zero) | {"weights": sizes}, n_blocks=4, passes=1)
     found = place(mcu, share, pace, np.zeros(4, dtype=bool))
     assert [Regime(code).name for code in found.regime] == [
         "RESIDENT",
