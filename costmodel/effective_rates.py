@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.hardware import Mcu
-from costmodel.kernel_sets import EffectiveRates
+from costmodel.kernel_sets import EffectiveRates, stated
 from costmodel.operators import PACKING, Kind, Operator
 from costmodel.precision import packing_cycles
 
@@ -25,6 +25,7 @@ def shard_cycles(kernels: EffectiveRates, mcu: Mcu, operators: Sequence[Operator
     Everything else is inside the rates, which were fitted to whole graphs.
     """
     cycles: Any = 0.0
+    macs: Any = 0.0
     for operator in operators:
         if operator.kind is Kind.NORM:
             cycles = cycles + norm_cycles(kernels, mcu, operator)
@@ -34,7 +35,8 @@ def shard_cycles(kernels: EffectiveRates, mcu: Mcu, operators: Sequence[Operator
             continue
         rate = np.minimum(kernels.gemm_mac_per_cycle, np.asarray(operator.rows) * kernels.gemv_mac_per_cycle)
         cycles = cycles + operator.macs / rate
-    return cycles
+        macs = macs + operator.macs
+    return cycles + np.where(np.asarray(macs) > 0, stated(kernels.step_overhead_cycles), 0.0)
 
 
 def alone_cycles(kernels: EffectiveRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:

@@ -59,8 +59,11 @@ def cut(value: object) -> str:
     return repr(value) if len(text) <= MAX_SHOWN_CHARS else repr(f"{text[:MAX_SHOWN_CHARS]}...")
 
 
+MANY = 16  # names that fit a line
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Say what was probably meant, and what there is.
+    """Say what was probably meant, and what there is, unless that is too much to read.
 
     >>> nearest("latencyy", ["latency", "energy"])
     "did you mean 'latency'? there are: latency, energy"
@@ -70,4 +73,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     options = list(allowed)
     listed = f"there are: {', '.join(options)}" if options else "there are none"
     close = difflib.get_close_matches(name, options, n=1, cutoff=0.55)
-    return f"did you mean {close[0]!r}? {listed}" if close else listed
+    if not close:
+        return listed
+    meant = f"did you mean {close[0]!r}?"
+    return meant if len(options) > MANY else f"{meant} {listed}"

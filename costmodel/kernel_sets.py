@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from costmodel.parameters import IfAbsent, Record, count, fraction, quantity, validate_form
+from costmodel.parameters import IfAbsent, Record, count, fraction, quantity, real, validate_form
 
 FILE = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +44,10 @@ class Kernels(BaseModel):
         said. Ratios between plans are closer.
     packing : Packing, optional
         What elements of less than a byte cost; without it, plans have none.
+    exchange_overhead_s : float, optional
+        What software takes for an exchange beside its messages, each way.
+    load_overlap : float, optional
+        Share of a block's computing beside which weights come that it loads for itself.
     """
 
     model_config = FILE
@@ -53,6 +57,17 @@ class Kernels(BaseModel):
     row_tile: Annotated[int, count()]
     time_uncertainty: Annotated[float | None, fraction()] = None
     packing: Packing | None = None
+    exchange_overhead_s: Annotated[
+        float | None, quantity("second", allow_zero=True), IfAbsent("0: an exchange takes its messages alone")
+    ] = Field(alias="exchange_overhead", default=None)
+    load_overlap: Annotated[
+        float | None, real(0, 1), IfAbsent("0: a block waits for all that it loads for itself")
+    ] = None
+
+
+def stated(value: Any) -> Any:
+    """Give an optional constant, 0 where a file leaves it out."""
+    return 0.0 if value is None else value
 
 
 class ElementLaw(BaseModel):
@@ -76,12 +91,17 @@ class EffectiveRates(Kernels):
 
     Attributes
     ----------
+    step_overhead_cycles : float, optional
+        What a chip takes besides wherever it has products to compute, between two exchanges.
     accumulate, narrow : ElementLaw, optional
         What a leader takes to add a partial sum that arrives, and to narrow what it sends on; without
         them, both are inside the cost of the root.
     """
 
     form: Literal["effective_rates"]
+    step_overhead_cycles: Annotated[
+        float | None, quantity("clock_cycle", allow_zero=True), IfAbsent("inside the rates")
+    ] = Field(alias="step_overhead", default=None)
     gemv_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemv")
     gemm_mac_per_cycle: Annotated[float, quantity("mac/clock_cycle")] = Field(alias="gemm")
     root_cycles_per_element: Annotated[float, quantity("clock_cycle/element", allow_zero=True)] = Field(

@@ -8,7 +8,7 @@ makes the wait least.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Pace:
     ----------
     block_s, head_s : (...)
         Time of a block, and of the head, that nothing waits in; 0 where there is no head.
+    hiding_s : (...)
+        Time of a block beside which loads of its own weights may come.
     bandwidth_bytes_per_s : (...)
         Of L3, that one chip has.
     steady : bool
@@ -33,17 +35,26 @@ class Pace:
 
     block_s: Array
     head_s: Array
+    hiding_s: Array
     bandwidth_bytes_per_s: Array
     steady: bool
 
     def at(self, index: NDArray[Any] | np.int64) -> Pace:
         """Give the chips at `index`, of one axis."""
-        arrays = {name: getattr(self, name)[index] for name in ("block_s", "head_s", "bandwidth_bytes_per_s")}
+        arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "steady"}
         return replace(self, **arrays)
 
     def load_s(self, size_bytes: Array) -> Array:
         """Seconds that L3 is busy with so many bytes between blocks."""
         return size_bytes / self.bandwidth_bytes_per_s * float(self.steady)
+
+    def exposed_s(self, size_bytes: Array, load_s: Array) -> Array:
+        """Seconds that a block waits for so many bytes of its own, while L3 is busy with others for `load_s`.
+
+        Some of them may come beside its computing, in what time the others leave.
+        """
+        hidden = np.maximum(np.minimum(self.hiding_s, self.block_s - load_s), 0.0)
+        return np.asarray(np.maximum(size_bytes / self.bandwidth_bytes_per_s - hidden, 0.0))
 
 
 def waiting_s(
@@ -96,6 +107,7 @@ def late_s(
     n_blocks: int,
     loaded: int | NDArray[np.int64],
     *,
+    block_exposed_bytes: Array,
     exposed_bytes: Array,
     between_bytes: Array,
     head_ahead_bytes: Array,
@@ -106,14 +118,16 @@ def late_s(
     ----------
     loaded : (...) int
         Blocks that are loaded for each token.
+    block_exposed_bytes : (...)
+        What one loaded block loads of its own for its turn.
     exposed_bytes, head_ahead_bytes : (...)
-        Of a whole token.
+        Of a whole token, beside blocks.
     between_bytes : (...)
         What one loaded block moves while others run.
     """
-    bandwidth = pace.bandwidth_bytes_per_s
-    waits = waiting_s(pace, n_blocks, loaded, pace.load_s(between_bytes), head_ahead_bytes / bandwidth)
-    return exposed_bytes / bandwidth + waits
+    bandwidth, load_s = pace.bandwidth_bytes_per_s, pace.load_s(between_bytes)
+    waits = waiting_s(pace, n_blocks, loaded, load_s, head_ahead_bytes / bandwidth)
+    return loaded * pace.exposed_s(block_exposed_bytes, load_s) + exposed_bytes / bandwidth + waits
 
 
 def loaded_blocks(

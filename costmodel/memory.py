@@ -8,7 +8,8 @@ tile. A plan keeps all blocks or none, or, pinning, as many on each chip as make
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from costmodel.hardware import Mcu
 from costmodel.loads import Pace
-from costmodel.residency import Residency, Share, all_or_none, least_late, streamed_bytes, table_stays
+from costmodel.residency import Residency, Share, all_or_none, least_late, table_stays
 
 Array = NDArray[np.floating[Any]]
 
@@ -41,9 +42,9 @@ class Placement:
         Blocks that stay on chip, and that do not.
     tiled : bool
         Whether those that do not are streamed, once a row tile.
-    block_exposed, block_prefetched : float
-        Bytes that one loaded block moves while nothing computes (loads, spilled activations), and that
-        it loads while blocks before it run.
+    block_once, block_streamed, block_prefetched : float
+        Bytes that one loaded block moves while nothing computes (loads, spilled activations), that it
+        loads so once a row tile, and that it loads while blocks before it run.
     block_stored : float
         Bytes of new keys and values that it writes back; they share L3's channel and hide like
         prefetched ones.
@@ -55,12 +56,15 @@ class Placement:
         Footprint by memory level: what is held there.
     l2_needed : float
         What a chip cannot do without on chip.
+    passes : int
+        Row tiles of a block.
     """
 
     pinned: NDArray[np.int64]
     loaded: NDArray[np.int64]
     tiled: NDArray[np.bool_]
-    block_exposed: Array
+    block_once: Array
+    block_streamed: Array
     block_prefetched: Array
     block_stored: Array
     head_kept: Array
@@ -71,6 +75,12 @@ class Placement:
     l3: Array
     flash: Array
     l2_needed: Array
+    passes: int | NDArray[Any]
+
+    @property
+    def block_exposed(self) -> Array:
+        """Bytes that one loaded block moves while nothing computes."""
+        return self.block_once + self.block_streamed * self.passes
 
     @property
     def regime(self) -> NDArray[np.int64]:
@@ -88,9 +98,14 @@ class Placement:
         """L3 bytes of the LM head."""
         return self.head_exposed + self.head_prefetched
 
+    def each(self, make: Callable[[NDArray[Any]], NDArray[Any]]) -> Placement:
+        """Give a placement whose arrays are made of these."""
+        arrays = {f.name: make(getattr(self, f.name)) for f in fields(self) if f.name != "passes"}
+        return replace(self, **arrays)
+
     def at(self, where: NDArray[np.bool_]) -> Placement:
         """Give the chips of some roles and classes one by one."""
-        return Placement(**{f.name: getattr(self, f.name)[where] for f in fields(self)})
+        return self.each(lambda sizes: sizes[where])
 
     def spread(self, where: NDArray[np.bool_]) -> Placement:
         """Give chips their places in an array: those that are not there repeat the first that is.
@@ -109,7 +124,7 @@ class Placement:
             one = found.reshape(flat)[first, np.arange(len(first))]
             return np.where(where, found, one)
 
-        return Placement(**{f.name: full(getattr(self, f.name)) for f in fields(self)})
+        return self.each(full)
 
     def held(self, mcu: Mcu) -> dict[str, Array]:
         """Give what is held in each memory level that an MCU has."""
@@ -123,7 +138,7 @@ def placed(share: Share, choice: Residency, room: float) -> Placement:
     pinned = choice.pinned * share.stays
     left = room - pinned - share.activations
     spilled = np.where(choice.tiled, np.maximum(-left, 0.0), 0.0)
-    exposed = np.where(choice.tiled, streamed_bytes(share, left), share.runs - choice.ahead)
+    once = np.where(choice.tiled, share.cache_read + 2 * spilled, share.runs - choice.ahead)
     running = np.where(loaded > 0, share.room_to_run, 0.0)
     held = pinned + running + np.maximum(choice.ahead, choice.head_ahead) + choice.kept
     beside = left - np.where(choice.tiled, 0.0, running) - choice.ahead - choice.kept
@@ -133,7 +148,8 @@ def placed(share: Share, choice: Residency, room: float) -> Placement:
         pinned=choice.pinned,
         loaded=loaded,
         tiled=choice.tiled,
-        block_exposed=np.where(loaded > 0, exposed, 0.0),
+        block_once=np.where(loaded > 0, once, 0.0),
+        block_streamed=np.where((loaded > 0) & choice.tiled, share.weights, 0.0),
         block_prefetched=choice.ahead,
         block_stored=np.where(loaded > 0, share.stored, 0.0),
         head_kept=choice.kept,
@@ -144,6 +160,7 @@ def placed(share: Share, choice: Residency, room: float) -> Placement:
         l3=loaded * share.stays + spilled + share.head - choice.kept + np.where(stays, 0.0, share.embedding),
         flash=np.zeros_like(held),
         l2_needed=share.working,
+        passes=share.passes,
     )
 
 
@@ -181,7 +198,8 @@ def _all_on_chip(mcu: Mcu, share: Share) -> Placement:
         pinned=np.full(none.shape, share.n_blocks),
         loaded=np.zeros(none.shape, dtype=np.int64),
         tiled=np.zeros(none.shape, dtype=bool),
-        block_exposed=none,
+        block_once=none,
+        block_streamed=none,
         block_prefetched=none,
         block_stored=none,
         head_kept=share.head + none,
@@ -192,4 +210,5 @@ def _all_on_chip(mcu: Mcu, share: Share) -> Placement:
         l3=none,
         flash=none if mcu.flash is None else weights + none,
         l2_needed=l2,
+        passes=share.passes,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.hardware import Mcu
-from costmodel.kernel_sets import OperatorRates
+from costmodel.kernel_sets import OperatorRates, stated
 from costmodel.operators import PACKING, Kind, Operator
 from costmodel.precision import packing_cycles
 
@@ -54,7 +54,7 @@ def shard_cycles(kernels: OperatorRates, mcu: Mcu, operators: Sequence[Operator]
 def alone_cycles(kernels: OperatorRates, mcu: Mcu, operators: Sequence[Operator]) -> Any:
     """Cycles of a chip that others wait for: as of any chip, and what a leader takes to narrow a sum."""
     narrowed = sum((operator.elements for operator in operators if operator.kind is Kind.NARROW), 0)
-    return shard_cycles(kernels, mcu, operators) + narrowed * (kernels.narrow or 0.0)
+    return shard_cycles(kernels, mcu, operators) + narrowed * stated(kernels.narrow)
 
 
 def root_cores(mcu: Mcu, _rows: int) -> int:

@@ -174,7 +174,8 @@ def least_late(share: Share, room: float, pace: Pace) -> Residency:
                 then,
                 share.n_blocks,
                 loaded,
-                exposed_bytes=loaded * exposed + at_once - head_ahead,
+                block_exposed_bytes=exposed,
+                exposed_bytes=at_once - head_ahead,
                 between_bytes=between,
                 head_ahead_bytes=head_ahead,
             )

@@ -121,8 +121,9 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         times: Any = 1
         if message_loss:
             times = np.where(program.resent, medium.sends(message_loss, delivery.receptions), 1.0)
-        link_s = link_s + times * delivery.seconds
-        link_bound_s = link_bound_s + times * delivery.bound_s
+        software_s = compute.exchange_s(platform) * (np.asarray(delivery.receptions) > 0)
+        link_s = link_s + times * delivery.seconds + software_s
+        link_bound_s = link_bound_s + times * delivery.bound_s + software_s
         traffic = traffic.plus(delivery.traffic.times(times))
         buffer_bytes = np.maximum(buffer_bytes, delivery.buffer_bytes)
         demands = _most(demands, delivery.demands)

@@ -274,7 +274,7 @@ def _rows_kept(share: ChipSlices, head: Collection[str], kept_bytes: float) -> i
 def _pinned_blocks(workload: Workload, found: Inspection, at: tuple[int, int, int]) -> list[int]:
     """Say which blocks stay on a chip."""
     place, layers = found.costing.placement, workload.model.layers
-    pace = found.costing.pace.at(np.int64(at[-1]))
+    pace = found.costing.stages.pace.at(np.int64(at[-1]))
     load = place.block_prefetched[at] + place.block_stored[at]
     loaded = loaded_blocks(
         layers,

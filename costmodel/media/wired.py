@@ -39,7 +39,7 @@ class Wired(Medium, ABC):
 
     def idle_w(self, links: Any) -> Any:
         """Watts that so many links draw all the time."""
-        return links * (self.idle_power_w or 0.0)
+        return links * (0.0 if self.idle_power_w is None else self.idle_power_w)
 
     def wire_bytes(self, payload: Any) -> Any:
         """Bytes on the wire of messages of `payload` bytes: payload plus one header a packet.

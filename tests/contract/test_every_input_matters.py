@@ -24,6 +24,7 @@ INFORMATIONAL = {
     "link/mixer-ble2m loss": "stated, and counted where it is asked for (message_loss)",
     "kernels/nrf52840-cmsis time_uncertainty": "the interval around a latency, which itself stays",
     "kernels/nrf52840-cmsis narrow": "on wires alone does a leader send a sum on",
+    "kernels/nrf52840-cmsis load_overlap": "weights are read in place: nothing is loaded",
     "link/mixer-ble2m node_share": "when a node is done; chips wait for the slowest one",
 }
 PLATFORMS = [

@@ -63,7 +63,7 @@ def test_every_chip_computes_or_idles_all_the_time(
     workload: Workload, platform: Platform, batch: Plans, counted: Accounting
 ) -> None:
     found, mcu = costed(workload, platform, batch, counted), platform.mcu
-    costs, total = found.costs, found.total
+    costs, total = found.costs, found.stages.total
     alone = min(workload.rows, mcu.n_cores)
     if not isinstance(platform.kernels, EffectiveRates) and workload.rows == 1:
         alone = mcu.n_cores

@@ -26,13 +26,20 @@ def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
     sizes.setdefault("room_to_read", sizes.get("cache_read", 0))
     given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in SIZES}
     share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
-    pace = Pace(block_s=np.ones(1), head_s=np.ones(1), bandwidth_bytes_per_s=np.ones(1), steady=True)
+    pace = Pace(
+        block_s=np.ones(1),
+        head_s=np.ones(1),
+        hiding_s=np.zeros(1),
+        bandwidth_bytes_per_s=np.ones(1),
+        steady=True,
+    )
     return place(mcu, share, pace, np.array([pinning]))
 
 
 def values(placement: Placement) -> dict[str, float]:
-    found = {name: float(array[0]) for name, array in vars(placement).items()}
-    return {**found, "regime": int(placement.regime[0])}
+    found = {name: float(np.ravel(array)[0]) for name, array in vars(placement).items()}
+    regime, exposed = int(placement.regime[0]), float(placement.block_exposed[0])
+    return {**found, "regime": regime, "block_exposed": exposed}
 
 
 @pytest.mark.parametrize(
@@ -124,13 +131,20 @@ def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
     )
     assert found.pop("l2") == 4 * 900 + 50 + 77
     assert (found.pop("pinned"), found.pop("head_kept"), found.pop("l2_needed")) == (4, 70, 4 * 900 + 50 + 77)
+    assert found.pop("passes") == 1
     assert not any(found.values())
 
 
 def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
     sizes = np.array([250.0, 251.0, 1000.0, 1001.0])
     zero = np.zeros_like(sizes)
-    pace = Pace(block_s=np.ones(4), head_s=np.ones(4), bandwidth_bytes_per_s=np.ones(4), steady=True)
+    pace = Pace(
+        block_s=np.ones(4),
+        head_s=np.ones(4),
+        hiding_s=np.zeros(4),
+        bandwidth_bytes_per_s=np.ones(4),
+        steady=True,
+    )
     share = Share(**dict.fromkeys(SIZES, zero) | {"weights": sizes}, n_blocks=4, passes=1)
     found = place(mcu, share, pace, np.zeros(4, dtype=bool))
     assert [Regime(code).name for code in found.regime] == [
