@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fast check bench docs validate reproduce fit clean
+.PHONY: demo test fast check bench docs validate reproduce fit draws clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -43,8 +43,12 @@ fit: $(STAMP)
 	$(BIN)/python benchmarks/fit_date2025.py
 	$(BIN)/python benchmarks/fit_cats.py
 
+draws: $(STAMP)
+	$(BIN)/python benchmarks/sample_draws.py
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/intervals.py
 
 docs: $(STAMP)
 	$(BIN)/python docs/build.py

@@ -54,14 +54,14 @@ class Kernels(BaseModel):
 
     description: str
     mcu: str
-    row_tile: Annotated[int, count()]
+    row_tile: Annotated[int, count(drawn=True)]
     time_uncertainty: Annotated[float | None, fraction()] = None
     packing: Packing | None = None
     exchange_overhead_s: Annotated[
         float | None, quantity("second", allow_zero=True), IfAbsent("0: an exchange takes its messages alone")
     ] = Field(alias="exchange_overhead", default=None)
     load_overlap: Annotated[
-        float | None, real(0, 1), IfAbsent("0: a block waits for all that it loads for itself")
+        float | None, real(0, 1, drawn=True), IfAbsent("0: a block waits for all that it loads for itself")
     ] = None
 
 
@@ -201,6 +201,7 @@ class OperatorLaws(Kernels):
     """Cycle laws per operator, with weights streamed L2 to L1 through two tile buffers."""
 
     form: Literal["operator_laws"]
+    row_tile: Annotated[int, count()]
     tile_bytes: Annotated[int, count(1, 10**9)]
     tile_overhead_cycles: Annotated[float, quantity("clock_cycle", allow_zero=True)] = Field(
         alias="tile_overhead"

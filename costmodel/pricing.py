@@ -157,7 +157,7 @@ def priced(
         "link": platform.link.energy_j(total.traffic),
         "controller": n * latency_s * stated(mcu.controller_power_w),
         "l3_standby": latency_s * standby_w(platform, n_with_l3),
-        "link_idle": latency_s * platform.link.idle_w(np.sum([*total.links.values(), 0 * n], axis=0)),
+        "link_idle": latency_s * platform.link.idle_w(sum(total.links.values(), 0 * n)),
     }
     return Prices(
         latency_by_cause_s=latency,

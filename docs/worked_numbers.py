@@ -32,6 +32,9 @@ from costmodel.collectives.trees import Hierarchy, hierarchy
 from costmodel.costing import Costing
 from costmodel.dealing import STEPS as STEPS
 from costmodel.dealing import costing
+from costmodel.draws import N_DRAWS as N_DRAWS
+from costmodel.draws import draws_of
+from costmodel.intervals import intervals
 from costmodel.media import medium_of
 from costmodel.memory import Regime
 from costmodel.operators import Kind, Operator
@@ -191,6 +194,27 @@ def head_late(n_chips: int, class_: int) -> list[float]:
     before = np.where(case.placement.loaded == 0, L, 1) * case.costs.on_chip_s
     ahead, exposed = case.placement.head_prefetched / B_3, case.placement.head_exposed / B_3
     return (exposed + np.maximum(ahead - before, 0))[:, class_, 0].tolist()
+
+
+def interval_table(*chips: int) -> str:
+    """Latency and energy of published-style plans in groups of two as stated, and their intervals."""
+    plans = Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=2, **AS_PUBLISHED) for n in chips)
+    found, stated = intervals(TINY, SIRACUSA, plans, MODEL), evaluate(TINY, SIRACUSA, plans, MODEL)
+    lines = ["| chips | latency, ms | 5, 50, 95 % | energy, mJ | 5, 50, 95 % |", "|---|---|---|---|---|"]
+    for i, n in enumerate(chips):
+        cells = [str(n)]
+        for value, ends in ((stated.latency_s, found.latency_s), (stated.energy_j, found.energy_j)):
+            cells += [
+                f"{value[i] * MS:.2f}",
+                ", ".join(f"{e[i] * MS:.2f}" for e in (ends.low, ends.median, ends.high)),
+            ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def drawn_constants() -> int:
+    """Constants of the default platform that have draws."""
+    return len(draws_of(SIRACUSA).values)
 
 
 def first_resident() -> int:

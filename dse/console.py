@@ -26,11 +26,12 @@ from dse.picks import (
     used_chips_sentences,
 )
 from dse.search import Job, SearchResult
-from dse.tables import exceeded, levers, published_ground
+from dse.tables import INTERVAL, exceeded, levers, published_ground
 from dse.terminal import plain_table
 from dse.winners import winners_sentence
 from dse.words import (
     UNCALIBRATED,
+    basis_words,
     context_lines,
     ground_words,
     limit_line,
@@ -43,6 +44,7 @@ from dse.words import (
 )
 
 SHOWN_FRONT_ROWS = 9
+DRAWN = ("latency", "energy")  # objectives that have intervals over draws
 DROP = ("accuracy_drop", "accuracy_drop_low", "accuracy_drop_high")
 
 
@@ -55,13 +57,23 @@ def shown_rows(front: pd.DataFrame) -> list[int]:
     return sorted({*spread, *np.flatnonzero(front["knee"]).tolist()})
 
 
-def _cell(objective: Objective, row: pd.Series[Any], known: Calibration) -> str:
+def _labels(objective: Objective) -> list[str]:
+    """Head the columns of an objective: its value, and its interval where it has one."""
+    if objective.name in SCORES:
+        return [f"{objective.label}, 90 %"]
+    return [objective.label, *(["5, 50, 95 %"] if objective.name in DRAWN else [])]
+
+
+def _cells(objective: Objective, row: pd.Series[Any], known: Calibration) -> list[str]:
     """Show a value of a front's row; what a model still scores has the interval of its drop."""
     value = float(row[objective.column])
-    if objective.name not in SCORES:
-        return objective.shown(value)
-    ends = sorted(float(known.score(row[column])) for column in DROP[1:])
-    return objective.with_interval(value, *ends)
+    if objective.name in SCORES:
+        ends = sorted(float(known.score(row[column])) for column in DROP[1:])
+        return [objective.with_interval(value, *ends)]
+    if objective.name not in DRAWN:
+        return [objective.shown(value)]
+    drawn = (objective.short(float(row[f"{objective.column}_{end}"])) for end in INTERVAL)
+    return [objective.shown(value), " ".join(drawn)]
 
 
 def _chips_cells(result: SearchResult) -> list[str]:
@@ -113,6 +125,7 @@ def summary_lines(result: SearchResult, front: pd.DataFrame) -> list[RenderableT
     rows = shown_rows(front)
     if left := len(front) - len(rows):
         lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
+    lines.append(Text(basis_words(result.front_intervals.basis), style="dim"))
     trials = [*result.front[rows].tolist(), *picks(result).values()]
     return [
         *lines,
@@ -137,9 +150,9 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     models = len(known) > 1
     lossy = drop.name in quantities or bool(np.any(front["accuracy_drop_high"] > 0))
     which = [*(["model"] if models else []), "chips", *(["strategy"] if several else []), "plan"]
-    columns = ["", "front", *which, *(f"{o.label}, 90 %" if o.name in SCORES else o.label for o in shown)]
+    columns = ["", "front", *which, *(label for o in shown for label in _labels(o))]
     columns += [f"{drop.label}, 90 %"] if lossy else []
-    numbers = [1, 2 + models, *range(len(columns) - len(shown) - lossy, len(columns))]
+    numbers = [1, 2 + models, *range(2 + len(which), len(columns))]
     table = plain_table(*columns, "weights", "most time", right=numbers)
     chips = _chips_cells(result)
     for i in shown_rows(front):
@@ -151,7 +164,7 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
             chips[result.front[i]],
             *([str(row["strategy"])] if several else []),
             plan_words(plan_of_row(row)),
-            *(_cell(o, row, known[row["workload"]]) for o in shown),
+            *(cell for o in shown for cell in _cells(o, row, known[row["workload"]])),
             *([drop.with_interval(*(float(row[c]) for c in DROP))] if lossy else []),
             str(row["regime"]) + (", head from L3" if row["head_from_l3"] else ""),
             str(row["limited_by"]),

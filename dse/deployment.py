@@ -19,6 +19,7 @@ from costmodel.evaluate import Inspection, evaluate, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.evidence import energy_evidence
 from costmodel.hardware import Platform
+from costmodel.intervals import Interval, Intervals, intervals_of
 from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
@@ -35,6 +36,8 @@ from dse.document import (
     AccuracyDrop,
     ChipShare,
     ContextRoom,
+    CostInterval,
+    CostIntervals,
     Decisions,
     Deployment,
     Extent,
@@ -53,16 +56,22 @@ from dse.document import Regime as RegimeName
 from dse.ground import ground
 
 
-def predicted(workload: Workload, platform: Platform, costs: Costs, index: int) -> PredictedCosts:
+def predicted(
+    workload: Workload, platform: Platform, costs: Costs, ends: Intervals, index: int
+) -> PredictedCosts:
     """Costs of plan `index` as numbers; workload and platform say how far accuracy and times may be off."""
-    latency_s, share = float(costs.latency_s[index]), platform.kernels.time_uncertainty
     return PredictedCosts(
-        latency_s=latency_s,
-        latency_interval_s=None if share is None else [latency_s * (1 - share), latency_s * (1 + share)],
+        latency_s=float(costs.latency_s[index]),
         latency_by_cause_s={c: float(costs.latency_by_cause_s[c][index]) for c in LATENCY_CAUSES},
         energy_j=float(costs.energy_j[index]),
         energy_by_cause_j={c: float(costs.energy_by_cause_j[c][index]) for c in ENERGY_CAUSES},
         energy_evidence=dict(energy_evidence(platform)),
+        intervals=CostIntervals(
+            basis=ends.basis,
+            latency_s=_cost_interval(ends.latency_s, index),
+            energy_j=_cost_interval(ends.energy_j, index),
+            time_uncertainty=platform.kernels.time_uncertainty,
+        ),
         edp_js=float(costs.edp_js[index]),
         throughput_tokens_per_s=float(costs.throughput_tokens_per_s[index]),
         link_bytes=float(costs.link_bytes[index]),
@@ -86,6 +95,11 @@ def predicted(workload: Workload, platform: Platform, costs: Costs, index: int) 
             for v in costs.violations(index)
         ],
     )
+
+
+def _cost_interval(ends: Interval, index: int) -> CostInterval:
+    low, median, high = (float(values[index]) for values in (ends.low, ends.median, ends.high))
+    return CostInterval(low=low, median=median, high=high)
 
 
 def _accuracy_drop(workload: Workload, costs: Costs, index: int) -> AccuracyDrop:
@@ -142,7 +156,9 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     plan = found.plan
     platform_record, mcu, link, kernels = platform.records
     decisions = strategy_named(plan.strategy).decisions
-    costs = predicted(workload, platform, found.costing.costs, 0)
+    batch = [(np.zeros(1, dtype=np.int64), found.costing)]
+    ends = intervals_of(workload, platform, batch, accounting)
+    costs = predicted(workload, platform, found.costing.costs, ends, 0)
     return Deployment(
         schema_version=SCHEMA_VERSION,
         generator=f"dse {__version__}",

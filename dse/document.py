@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from costmodel.accounting import Prefetch, Scope
+from costmodel.draws import Basis
 from costmodel.parameters import Kind, PlainNumber
 from costmodel.workload import RequestKind
 
@@ -175,22 +176,51 @@ class PublishedGround(BaseModel):
     more_chips_than_published: bool
 
 
+class CostInterval(BaseModel):
+    """What 5 % of the draws are below, what half of them are, and what 95 % are."""
+
+    model_config = STRICT
+
+    low: float
+    median: float
+    high: float
+
+
+class CostIntervals(BaseModel):
+    """How far latency and energy may be off: priced with many values of the platform's constants at once.
+
+    Attributes
+    ----------
+    basis : {"sample", "ranges", "none"}
+        Values that go together, with which all that was published comes out; each constant drawn by itself
+        between the low and the high of its file; or no file states any.
+    time_uncertainty : float, optional
+        How far absolute times may be off besides, as the kernel set says.
+    """
+
+    model_config = STRICT
+
+    basis: Basis
+    latency_s: CostInterval
+    energy_j: CostInterval
+    time_uncertainty: float | None
+
+
 class PredictedCosts(BaseModel):
     """Costs of one inference as the cost model gives them, SI units.
 
     `energy_evidence` says of each cause of energy how its constants are known, the weakest of them:
-    measured, datasheet, derived, fitted, assumed, or not stated. The interval of the latency is what the
-    kernel set says of its absolute times; none where it says nothing.
+    measured, datasheet, derived, fitted, assumed, or not stated.
     """
 
     model_config = STRICT
 
     latency_s: float
-    latency_interval_s: list[float] | None
     latency_by_cause_s: dict[str, float]
     energy_j: float
     energy_by_cause_j: dict[str, float]
     energy_evidence: dict[str, str]
+    intervals: CostIntervals
     edp_js: float
     throughput_tokens_per_s: float
     link_bytes: float

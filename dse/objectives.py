@@ -88,6 +88,10 @@ class Objective:
             return f"{round(scaled, self.decimals) + 0.0:.{self.decimals}f}"  # no minus before nothing
         return f"{scaled:.0f}" if self.whole else digits(scaled)
 
+    def short(self, value: float) -> str:
+        """Value in the unit that people see, as short as an interval allows: three digits."""
+        return f"{value / self.per_shown:#.3g}".rstrip(".")
+
     def with_interval(self, value: float, low: float, high: float) -> str:
         """Say a value with its interval, in the unit that people see."""
         return f"{self.shown(value)} ({self.shown(low)} to {self.shown(high)})"

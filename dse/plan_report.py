@@ -19,6 +19,7 @@ from dse.terminal import plain_table
 from dse.words import (
     CAUSES,
     UNCALIBRATED,
+    basis_words,
     context_lines,
     ground_words,
     limit_line,
@@ -84,6 +85,8 @@ def evaluation_report(document: Deployment, other_s: float) -> RenderableType:
         ),
         "",
         breakdown(c, next(iter(room))),
+        "",
+        interval_table(c),
         *interval_lines(c),
         "",
         (
@@ -121,13 +124,25 @@ def ground_lines(document: Deployment) -> list[str]:
     return [f"The plan stands {ground_words(heads, strategies)}."]
 
 
+def interval_table(predicted: PredictedCosts) -> Table:
+    """How far latency and energy may be off."""
+    table = plain_table("total", "as stated", "5 %", "50 %", "95 %", right=range(1, 5))
+    ends = predicted.intervals
+    for name, value, interval, shown in (
+        ("latency", predicted.latency_s, ends.latency_s, seconds),
+        ("energy", predicted.energy_j, ends.energy_j, joules),
+    ):
+        table.add_row(name, *(shown(one) for one in (value, interval.low, interval.median, interval.high)))
+    return table
+
+
 def interval_lines(predicted: PredictedCosts) -> list[str]:
-    """Say how far absolute times may be off, where the kernel set says so."""
-    if predicted.latency_interval_s is None:
-        return []
-    low, high = predicted.latency_interval_s
-    share = high / predicted.latency_s - 1
-    return [f"times carry about {share:.0%}: {seconds(low)} to {seconds(high)} in all; ratios of plans less"]
+    """Say what the interval is of, and how far absolute times may be off besides."""
+    basis, share = basis_words(predicted.intervals.basis), predicted.intervals.time_uncertainty
+    if share is None:
+        return [basis]
+    low, high = (seconds(predicted.latency_s * (1 + end)) for end in (-share, share))
+    return [basis, f"Times carry about {share:.0%} besides, {low} to {high}; ratios of plans less."]
 
 
 def partner_words(partners: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from costmodel.costs import Costs
 from costmodel.errors import UsageError
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform
+from costmodel.intervals import Intervals, intervals
 from costmodel.plan import Plans, plan_of
 from costmodel.strategies import keys
 from costmodel.workload import Workload
@@ -179,6 +181,17 @@ class SearchResult:
     def recommended(self) -> int | None:
         """Position of the plan to recommend, the knee of the front; None when nothing is feasible."""
         return int(self.front[knee(self.values[self.front])]) if len(self.front) else None
+
+    @cached_property
+    def front_intervals(self) -> Intervals:
+        """How far latency and energy of the front's plans may be off."""
+        platform, accounting = self.job.platform, self.job.accounting
+        found = []
+        for of, workload in enumerate(self.job.workloads):
+            where = np.flatnonzero(self.of_workload[self.front] == of)
+            plans = self.plans.take(self.front[where])
+            found.append((where, intervals(workload, platform, plans, accounting)))
+        return Intervals.scattered(found, found[0][1].basis)
 
     @property
     def nearest(self) -> int:

@@ -16,6 +16,8 @@ from dse.ground import Ground, ground
 from dse.objectives import OBJECTIVES, SCORES
 from dse.search import SearchResult
 
+INTERVAL = ("low", "median", "high")  # ends of a column's interval, and its middle
+
 
 def trials_table(result: SearchResult) -> pd.DataFrame:
     """Every plan evaluated, in order: decisions, costs, regime, what limits it, what it exceeds."""
@@ -114,6 +116,10 @@ def front_table(result: SearchResult) -> pd.DataFrame:
     """The front's rows of `trials_table`, by the first objective, with the knee and certificate marked."""
     frame = trials_table(result).iloc[result.front].drop(columns=["feasible", "exceeds", "on_front"])
     frame = frame.reset_index()
+    ends = result.front_intervals
+    for column, interval in (("latency_s", ends.latency_s), ("energy_j", ends.energy_j)):
+        for end in INTERVAL:
+            frame[f"{column}_{end}"] = getattr(interval, end)
     frame.index = pd.RangeIndex(len(frame), name="front_index")
     frame["knee"] = result.front == result.recommended
     frame["distance_from_exact"] = result.certificate.distance

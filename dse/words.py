@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from costmodel.costs import LATENCY_CAUSES
+from costmodel.draws import N_DRAWS, Basis
 from costmodel.plan import DECISIONS, Plan, plan_of
 from costmodel.strategies import strategy_named
 from dse.digits import digits, seconds
@@ -87,6 +88,23 @@ def request_words(request: str, n_tokens: int, context_max: int) -> str:
         "encoder": f"{n_tokens} tokens at once",
     }[request]
     return words + (f" (room for {context_max})" if context_max > n_tokens else "")
+
+
+DRAWN = {
+    "sample": f"{N_DRAWS} sets of the platform's constants that keep all that was published of it",
+    "ranges": f"{N_DRAWS} draws of the platform's constants, each by itself between low and high of its file",
+}
+
+
+def basis_words(basis: Basis) -> str:
+    """Say what the 5, 50 and 95 % of latency and energy are of.
+
+    >>> basis_words("none")
+    'No constant of the platform states how far it may be off.'
+    """
+    if basis == "none":
+        return "No constant of the platform states how far it may be off."
+    return f"5, 50 and 95 % are of {DRAWN[basis]}."
 
 
 CLOSE = 1.05  # a context this many times as long is no longer far

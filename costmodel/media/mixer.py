@@ -28,6 +28,16 @@ TICKS_PER_S = 16e6
 START, PER_DRIFT, WINDOWS, STRETCH = 80_000, 72, 832, 1.0003
 MOST_DRIFT = 0.01  # a hundred times that of a bad clock; from 1 / 72 on no slot would be long enough
 LEAST_MISSING = 1e-18  # probability from which on no round is counted
+OF_SLOTS = (  # what the length of a slot depends on
+    "least_payload",
+    "most_payload",
+    "physical_payload",
+    "byte_time_s",
+    "frame_bytes",
+    "packet_header_bytes",
+    "turn_round_s",
+    "clock_drift",
+)
 FULL_PACKET = 1e-6  # of rounding allowed when a message just fills its packets
 
 Ints = NDArray[np.int64]
@@ -116,10 +126,12 @@ class Mixer(Medium):
     }
 
     medium: Annotated[str, choice("mixer")]
-    byte_time_s: Annotated[float, quantity("second")] = Field(alias="byte_time")
+    byte_time_s: Annotated[float, quantity("second", drawn=False)] = Field(alias="byte_time")
     frame_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="frame")
     packet_header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="packet_header")
-    turn_round_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="turn_round")
+    turn_round_s: Annotated[float, quantity("second", allow_zero=True, drawn=False)] = Field(
+        alias="turn_round"
+    )
     clock_drift: Annotated[float, fraction()]
     message_header_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="message_header")
     least_payload: Annotated[int, count(maximum=MAX_PACKET)]
@@ -130,10 +142,12 @@ class Mixer(Medium):
     used_slots_per_packet: Annotated[float, quantity("slot/packet")]
     used_slots: Annotated[float, quantity("slot", allow_zero=True)]
     node_share: Annotated[float, fraction()]
-    slot_margin_s: Annotated[float, quantity("second", allow_zero=True)] = Field(alias="slot_margin")
+    slot_margin_s: Annotated[float, quantity("second", allow_zero=True, drawn=False)] = Field(
+        alias="slot_margin"
+    )
     rounds_run: Annotated[int, count()]
     awake_slots: Annotated[float, quantity("slot", allow_zero=True)]
-    transmit_share: Annotated[float, fraction()]
+    transmit_share: Annotated[float, fraction(drawn=True)]
     transmit_power_w: Annotated[float, quantity("watt")] = Field(alias="transmit_power")
     receive_power_w: Annotated[float, quantity("watt")] = Field(alias="receive_power")
     ram_reserve_bytes: Annotated[float, quantity("byte", allow_zero=True)] = Field(alias="ram_reserve")
@@ -209,7 +223,7 @@ class Mixer(Medium):
 
     def _designed(self, sizes: Floats, chips: Floats) -> RoundDesign:
         """Design the rounds of k exchanges, (c, k): payloads and numbers of rounds as axes."""
-        table = slots_s(self)
+        table = slots_s(**{name: getattr(self, name) for name in OF_SLOTS})
         payload = np.arange(self.least_payload, self.most_payload + 1)
         pieces = np.ceil(sizes[..., None] / payload - FULL_PACKET)
         total = 1 + np.sum(pieces * chips[..., None], axis=0).astype(np.int64)  # (k, payloads)
@@ -248,7 +262,17 @@ class Mixer(Medium):
 
 
 @lru_cache(maxsize=8)
-def slots_s(medium: Mixer) -> Floats:
+def slots_s(
+    *,
+    least_payload: int,
+    most_payload: int,
+    physical_payload: int,
+    byte_time_s: float,
+    frame_bytes: float,
+    packet_header_bytes: float,
+    turn_round_s: float,
+    clock_drift: float,
+) -> Floats:
     """Slot length by payload and number of packets, without the margin; NaN where no packet fits.
 
     Returns
@@ -256,16 +280,16 @@ def slots_s(medium: Mixer) -> Floats:
     (payloads, packets) float
         Row i is payload ``least_payload + i``; column n is n packets.
     """
-    n = np.arange(8 * (medium.physical_payload // 2) + 1)
-    payload = np.arange(medium.least_payload, medium.most_payload + 1)[:, None]
-    physical_bytes = medium.packet_header_bytes + coefficient_bytes(n) + payload
-    air = np.round(medium.byte_time_s * TICKS_PER_S) * (physical_bytes + medium.frame_bytes)
-    fixed = np.round(medium.turn_round_s * TICKS_PER_S) + WINDOWS
+    n = np.arange(8 * (physical_payload // 2) + 1)
+    payload = np.arange(least_payload, most_payload + 1)[:, None]
+    physical_bytes = packet_header_bytes + coefficient_bytes(n) + payload
+    air = np.round(byte_time_s * TICKS_PER_S) * (physical_bytes + frame_bytes)
+    fixed = np.round(turn_round_s * TICKS_PER_S) + WINDOWS
     ticks = np.full(air.shape, float(START))
     while True:
-        drift = np.maximum(1.0, np.ceil(ticks * medium.clock_drift))
+        drift = np.maximum(1.0, np.ceil(ticks * clock_drift))
         longer = STRETCH * (air + fixed + PER_DRIFT * drift)
         if np.all(longer == ticks):
             break
         ticks = longer
-    return np.asarray(np.where(physical_bytes <= medium.physical_payload, np.ceil(ticks / 16) * 1e-6, np.nan))
+    return np.asarray(np.where(physical_bytes <= physical_payload, np.ceil(ticks / 16) * 1e-6, np.nan))

@@ -1,6 +1,7 @@
 """Parameter files, of mcu, link, kernels, platform, model, importance, calibration, and their loader."""
 
 from costmodel.parameters.files import (
+    BUILT_IN,
     KINDS,
     Kind,
     Record,
@@ -14,10 +15,12 @@ from costmodel.parameters.files import (
 from costmodel.parameters.quantity import (
     IfAbsent,
     PlainNumber,
+    Reader,
     Sourced,
     Status,
     choice,
     count,
+    drawn_keys,
     fraction,
     is_number,
     not_stated,
@@ -28,16 +31,19 @@ from costmodel.parameters.quantity import (
 )
 
 __all__ = [
+    "BUILT_IN",
     "KINDS",
     "IfAbsent",
     "Kind",
     "PlainNumber",
+    "Reader",
     "Record",
     "Sourced",
     "Status",
     "built_in_names",
     "choice",
     "count",
+    "drawn_keys",
     "fraction",
     "hash_of",
     "is_number",

@@ -156,8 +156,27 @@ def _without_unit(raw: object) -> object:
     return entry.value
 
 
-def quantity(unit: str, *, allow_zero: bool = False, signed: bool = False) -> BeforeValidator:
-    """Reader of a physical quantity into a float in `unit` (SI); positive unless allowed otherwise."""
+@dataclass(frozen=True, slots=True)
+class Reader(BeforeValidator):
+    """Reader of a number, in a unit where it has one.
+
+    Attributes
+    ----------
+    drawn : bool
+        Whether costs may be asked for many values at once, drawn between its low and its high.
+    """
+
+    unit: str | None = None
+    drawn: bool = False
+
+
+def quantity(
+    unit: str, *, allow_zero: bool = False, signed: bool = False, drawn: bool | None = None
+) -> Reader:
+    """Reader of a physical quantity into a float in `unit` (SI); positive unless allowed otherwise.
+
+    All are drawn but sizes, which decide where things lie.
+    """
 
     def read(raw: object) -> float:
         entry = _sourced(raw)
@@ -176,10 +195,10 @@ def quantity(unit: str, *, allow_zero: bool = False, signed: bool = False) -> Be
             )
         return converted
 
-    return BeforeValidator(read)
+    return Reader(read, unit=unit, drawn=unit != "byte" if drawn is None else drawn)
 
 
-def count(minimum: int = 1, maximum: int = MAX_COUNT) -> BeforeValidator:
+def count(minimum: int = 1, maximum: int = MAX_COUNT, *, drawn: bool = False) -> Reader:
     """Reader of a whole number from `minimum` to `maximum`; it has a source and no unit."""
 
     def read(raw: object) -> int:
@@ -188,10 +207,10 @@ def count(minimum: int = 1, maximum: int = MAX_COUNT) -> BeforeValidator:
             raise ValueError(f"value {cut(value)} must be a whole number, {minimum} to {maximum}")
         return value
 
-    return BeforeValidator(read)
+    return Reader(read, drawn=drawn)
 
 
-def fraction() -> BeforeValidator:
+def fraction(*, drawn: bool = False) -> Reader:
     """Reader of a share or a probability, 0 up to but not including 1; it has a source and no unit."""
 
     def read(raw: object) -> float:
@@ -200,10 +219,10 @@ def fraction() -> BeforeValidator:
             raise ValueError(f"value {cut(value)} must be a number, at least 0 and below 1")
         return float(value)
 
-    return BeforeValidator(read)
+    return Reader(read, drawn=drawn)
 
 
-def real(minimum: float, maximum: float) -> BeforeValidator:
+def real(minimum: float, maximum: float, *, drawn: bool = False) -> Reader:
     """Reader of a plain number from `minimum` to `maximum`; it has a source and no unit."""
 
     def read(raw: object) -> float:
@@ -212,7 +231,7 @@ def real(minimum: float, maximum: float) -> BeforeValidator:
             raise ValueError(f"value {cut(value)} must be a number, {minimum:g} to {maximum:g}")
         return float(value)
 
-    return BeforeValidator(read)
+    return Reader(read, drawn=drawn)
 
 
 def choice(*options: str) -> BeforeValidator:
@@ -254,6 +273,16 @@ def not_stated(parameters: BaseModel, prefix: str = "") -> Iterator[tuple[str, s
             yield from not_stated(value, f"{key}.")
         if name not in parameters.model_fields_set:
             yield from ((key, one.taken) for one in field.metadata if isinstance(one, IfAbsent))
+
+
+def drawn_keys(parameters: BaseModel, prefix: str = "") -> Iterator[tuple[str, Reader]]:
+    """Give the keys that may be drawn and that a file states, dotted, each with its reader."""
+    for name, field in type(parameters).model_fields.items():
+        key, value = prefix + (field.alias or name), getattr(parameters, name)
+        if isinstance(value, BaseModel):
+            yield from drawn_keys(value, f"{key}.")
+        elif value is not None:
+            yield from ((key, one) for one in field.metadata if isinstance(one, Reader) and one.drawn)
 
 
 def sourced_values(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Sourced]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costmodel.accounting import Accounting
-from costmodel.costs import Costs
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
 from costmodel.plan import Plan, Plans
@@ -21,6 +22,17 @@ ACCOUNTING = Accounting(scope="block", prefetch="hidden")
 CHIPS = (1, 2, 4, 8, 16, 32, 64)
 
 
+# Model, request and numbers of chips of the plans behind the rows.
+CASES: dict[tuple[str, str], tuple[int, ...]] = {
+    ("tinyllama-42m", "autoregressive"): (1, 2, 4, 8),
+    ("tinyllama-42m", "prompt"): (1, 8),
+    ("mobilebert", "encoder"): (1, 4),
+    ("tinyllama-42m-64h", "autoregressive"): CHIPS,
+    ("tinyllama-42m-64h", "prompt"): CHIPS,
+}
+Array = NDArray[np.floating[Any]]
+
+
 def plans(chips: Sequence[int]) -> Plans:
     """Give the paper's plans, in groups of four."""
     return Plans.of(
@@ -28,42 +40,41 @@ def plans(chips: Sequence[int]) -> Plans:
     )
 
 
-def costs(model: str, request: str, chips: Sequence[int]) -> Costs:
-    """Cost a model on some numbers of chips, in groups of four."""
+def costs(model: str, request: str) -> tuple[Array, Array]:
+    """Latency and energy of a case, by number of chips."""
     platform = load_platform(PLATFORM, KERNELS)
-    return evaluate(load_workload(model, request), platform, plans(chips), ACCOUNTING)
+    found = evaluate(load_workload(model, request), platform, plans(CASES[model, request]), ACCOUNTING)
+    return found.latency_s, found.energy_j
 
 
-def speedup(model: str, request: str, chips: int) -> float:
-    """Latency on one chip over latency on `chips`."""
-    latency = costs(model, request, (1, chips)).latency_s
-    return float(latency[0] / latency[1])
-
-
-def first_below_linear(model: str, request: str) -> int:
+def first_below_linear(latency_s: Array) -> Array:
     """First of 2, 4, ..., 64 chips whose speed-up is below their number; 0 when none is."""
-    latency = costs(model, request, CHIPS).latency_s
-    below = latency[0] / latency < np.array(CHIPS)
-    return CHIPS[int(np.argmax(below))] if np.any(below) else 0
+    below = latency_s[..., :1] / latency_s < np.array(CHIPS)
+    return np.where(np.any(below, axis=-1), np.array(CHIPS)[np.argmax(below, axis=-1)], 0)
+
+
+def rows_of(cost: Callable[[str, str], tuple[Array, Array]]) -> dict[str, NDArray[Any]]:
+    """Give the model's side of each row, (...), where a case costs (..., number of chips)."""
+    latency, energy = zip(*(cost(model, request) for model, request in CASES), strict=True)
+    tiny, prompt, mobile, scaled, scaled_prompt = latency
+    edp = tiny * energy[0]
+    gains = tiny[..., 0] / tiny[..., 3] > prompt[..., 0] / prompt[..., 1]
+    return {
+        "tinyllama-1-latency": tiny[..., 0],
+        "tinyllama-1-energy": energy[0][..., 0],
+        "tinyllama-8-latency": tiny[..., 3],
+        "tinyllama-8-energy": energy[0][..., 3],
+        "tinyllama-8-speedup": tiny[..., 0] / tiny[..., 3],
+        "tinyllama-8-edp-gain": edp[..., 0] / edp[..., 3],
+        "mobilebert-4-latency": mobile[..., 1],
+        "mobilebert-4-speedup": mobile[..., 0] / mobile[..., 1],
+        "scaled-autoregressive-crossing": first_below_linear(scaled),
+        "scaled-prompt-crossing": first_below_linear(scaled_prompt),
+        "tinyllama-least-edp": np.array(CASES["tinyllama-42m", "autoregressive"])[np.argmin(edp, axis=-1)],
+        "autoregressive-gains-more": np.where(gains, "yes", "no"),
+    }
 
 
 def models() -> dict[str, float | str]:
     """Model values by row."""
-    tiny = costs("tinyllama-42m", "autoregressive", (1, 2, 4, 8))
-    mobile = costs("mobilebert", "encoder", (4,))
-    t, e, edp = tiny.latency_s, tiny.energy_j, tiny.edp_js
-    gains = speedup("tinyllama-42m", "autoregressive", 8) > speedup("tinyllama-42m", "prompt", 8)
-    return {
-        "tinyllama-1-latency": float(t[0]),
-        "tinyllama-1-energy": float(e[0]),
-        "tinyllama-8-latency": float(t[3]),
-        "tinyllama-8-energy": float(e[3]),
-        "tinyllama-8-speedup": float(t[0] / t[3]),
-        "tinyllama-8-edp-gain": float(edp[0] / edp[3]),
-        "mobilebert-4-latency": float(mobile.latency_s[0]),
-        "mobilebert-4-speedup": speedup("mobilebert", "encoder", 4),
-        "scaled-autoregressive-crossing": first_below_linear("tinyllama-42m-64h", "autoregressive"),
-        "scaled-prompt-crossing": first_below_linear("tinyllama-42m-64h", "prompt"),
-        "tinyllama-least-edp": (1, 2, 4, 8)[int(np.argmin(edp))],
-        "autoregressive-gains-more": "yes" if gains else "no",
-    }
+    return {row: value.item() for row, value in rows_of(costs).items()}

@@ -227,7 +227,10 @@ def test_fit_gives_the_values_in_the_parameter_files(capsys: pytest.CaptureFixtu
         "l3_gb_per_s": "mcu/siracusa l3.bandwidth",
         "idle_mw": "mcu/siracusa idle_power",
     }
-    assert set(stored.values()) == fitted().keys()
+    tile = "kernels/date2025 row_tile"
+    assert {*stored.values(), tile} == fitted().keys()
+    assert (int(printed["row_tile_from"]), int(printed["row_tile_to"])) == (20, 38)
+    assert 20 <= fitted()[tile].value <= 38
     for name, key in stored.items():
         within = 0.05 if name == "idle_mw" else 0.01
         value = float(printed[name])

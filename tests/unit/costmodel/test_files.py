@@ -70,7 +70,7 @@ def test_the_hash_of_a_record_follows_its_values_and_not_its_comments_or_order(c
 def test_a_record_lists_what_is_assumed_or_fitted() -> None:
     record = load("kernels", "date2025")
     assert record.uncertain()[0] == "kernels/date2025 gemv = 2.19 mac/clock_cycle (fitted)"
-    assert "kernels/date2025 row_tile = 32 (assumed)" in record.uncertain()
+    assert "kernels/date2025 row_tile = 32 (fitted)" in record.uncertain()
     statuses = [entry.status for _, entry in load("mcu", "siracusa").values()]
     assert len(load("mcu", "siracusa").uncertain()) == statuses.count("assumed") + statuses.count("fitted")
 

@@ -7,7 +7,7 @@ import pytest
 
 from costmodel.parameters.files import BUILT_IN
 from dse.validation import Row, validate
-from dse.validation.date2025 import first_below_linear, speedup
+from dse.validation.date2025 import CHIPS, costs, first_below_linear
 from dse.validation.rows import compare
 
 KEYS = {"id", "source", "quantity", "published", "model", "error", "tolerance", "status", "fitted"}
@@ -105,7 +105,8 @@ def test_row_with_ends_is_ok_between_them(model: float, reason: str, error: floa
 
 def test_first_number_of_chips_below_linear_is_the_first() -> None:
     for model, request in (("tinyllama-42m-64h", "autoregressive"), ("tinyllama-42m-64h", "prompt")):
-        first = first_below_linear(model, request)
-        below = [n for n in (1, 2, 4, 8, 16, 32, 64) if speedup(model, request, n) < n]
+        latency_s, _ = costs(model, request)
+        first = first_below_linear(latency_s)
+        below = [n for n, t in zip(CHIPS, latency_s, strict=True) if latency_s[0] / t < n]
         assert below
         assert first == below[0]

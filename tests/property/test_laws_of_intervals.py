@@ -1,0 +1,116 @@
+"""Pricing with many constants at once gives what pricing with each of them by itself gives."""
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from costmodel import Accounting, Plan, Plans, Platform, Workload, load_platform, load_workload
+from costmodel.costing import costed as costed_again
+from costmodel.draws import PARTS, Draws, drawable, drawn, with_constants
+from costmodel.intervals import intervals_of, laid_out, repriced
+from costmodel.parameters import drawn_keys
+from costmodel.strategies import STRATEGIES
+from tests.strategies import ROUNDING, accountings, any_platforms, costed, drawn_plans, workloads
+
+SHARES = ("kernels.load_overlap", "link.transmit_share")
+
+
+def stated(platform: Platform, key: str) -> float:
+    """Value of a constant, by part and dotted key."""
+
+    def inner(parameters: Any, name: str) -> Any:
+        fields = type(parameters).model_fields.items()
+        return getattr(parameters, next(n for n, f in fields if name in (n, f.alias)))
+
+    part, *names = key.split(".")
+    return float(reduce(inner, names, getattr(platform, part)))
+
+
+def some_draws(platform: Platform, seed: int, n: int = 3) -> Draws:
+    """Other values of all constants that can be drawn, but the rows of a tile."""
+    rng, values = np.random.default_rng(seed), {}
+    for part in PARTS:
+        for name, _ in drawn_keys(getattr(platform, part), f"{part}."):
+            if name != "kernels.row_tile":
+                about = rng.random(n) if name in SHARES else stated(platform, name) * 2 ** rng.normal(size=n)
+                values[name] = about
+    return Draws(values=values, basis="ranges")
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+@given(data=st.data())
+def test_pricing_with_many_constants_is_pricing_with_each(strategy: str, data: st.DataObject) -> None:
+    workload: Workload = data.draw(workloads())
+    platform: Platform = data.draw(any_platforms())
+    batch: Plans = data.draw(drawn_plans(strategy))
+    counted: Accounting = data.draw(accountings())
+    draws = some_draws(platform, data.draw(st.integers(0, 2**32)))
+    many = drawn(platform, draws)
+    _, found = next(laid_out(workload, platform, batch, counted))
+    latency, energy = repriced(workload, many, found, counted, slice(None))
+    shape = len(draws), len(found.plans)
+    for i in range(len(draws)):
+        one = with_constants(platform, {key: float(values[i]) for key, values in draws.values.items()})
+        one = with_constants(one, {"mcu.idle_power": float(np.ravel(many.mcu.idle_power_w)[i])})
+        again = costed_again(workload, one, found.plans, counted, found.fills, found.placement).costs
+        np.testing.assert_allclose(np.broadcast_to(latency, shape)[i], again.latency_s, ROUNDING)
+        np.testing.assert_allclose(np.broadcast_to(energy, shape)[i], again.energy_j, ROUNDING)
+
+
+@given(workload=workloads(), platform=any_platforms(), batch=drawn_plans("head_wise"), counted=accountings())
+def test_with_the_constants_as_stated_an_interval_is_the_cost(
+    workload: Workload, platform: Platform, batch: Plans, counted: Accounting
+) -> None:
+    found = costed(workload, platform, batch, counted)
+    where = np.arange(len(batch))
+    ends = intervals_of(workload, platform, [(where, found)], counted, Draws(values={}, basis="none"))
+    for interval, cost in ((ends.latency_s, found.costs.latency_s), (ends.energy_j, found.costs.energy_j)):
+        for end in vars(interval).values():
+            np.testing.assert_allclose(end, cost, ROUNDING)
+
+
+CASES = [
+    (("siracusa-mipi", "date2025"), (("mobilebert", "encoder"), ("tinyllama-42m", "autoregressive"))),
+    (("siracusa-mipi", "pulp-gvsoc"), (("tinyllama-42m", "prompt"), ("tinyllama-42m", "autoregressive"))),
+    (("nrf52840-mixer", None), (("cats-block", "encoder"), ("stories260k", "autoregressive"))),
+]
+# Constants of what is never done on a platform, with why.
+UNMOVED = {"kernels.narrow": "of the nRF52840: on wires alone does a leader send a sum on"}
+
+
+@pytest.mark.parametrize(("on", "workloads_of"), CASES)
+def test_every_constant_that_is_drawn_moves_some_cost(
+    on: tuple[str, str | None], workloads_of: tuple[tuple[str, str], ...]
+) -> None:
+    platform, moved, names = load_platform(*on), set(), set()
+    for model, request in workloads_of:
+        workload, plans = (
+            load_workload(model, request),
+            Plans.of(
+                Plan(
+                    strategy=strategy,
+                    n_chips=n,
+                    group_size=2,
+                    partial_sum_bits=8,
+                    **dict.fromkeys(("weight_bits", "message_bits"), bits),
+                )
+                for strategy in STRATEGIES
+                for n in (1, 4, 13)
+                for bits in (4, 6, 8)
+            ),
+        )
+        batches = list(laid_out(workload, platform, plans, Accounting()))
+        for one in drawable(platform):
+            names.add(one.name)
+            values = {one.name: one.in_si(one.between(np.array([0.0, 1.0])))}
+            ends = intervals_of(
+                workload, platform, batches, Accounting(), Draws(values=values, basis="ranges")
+            )
+            if any(np.any(interval.low < interval.high) for interval in (ends.latency_s, ends.energy_j)):
+                moved.add(one.name)
+    assert names - moved <= UNMOVED.keys()
+    assert len(names) > 10
