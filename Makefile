@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fast check bench docs validate reproduce fit draws clean
+.PHONY: demo test fast laws check bench docs validate reproduce fit draws clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -42,6 +42,10 @@ reproduce: $(STAMP)
 fit: $(STAMP)
 	$(BIN)/python benchmarks/fit_date2025.py
 	$(BIN)/python benchmarks/fit_cats.py
+
+# Laws over thousands of random cases, some four minutes.
+laws: $(STAMP)
+	$(BIN)/python -m pytest -m slow -rP tests/slow
 
 draws: $(STAMP)
 	$(BIN)/python benchmarks/sample_draws.py

@@ -57,23 +57,23 @@ def shown_rows(front: pd.DataFrame) -> list[int]:
     return sorted({*spread, *np.flatnonzero(front["knee"]).tolist()})
 
 
-def _labels(objective: Objective) -> list[str]:
-    """Head the columns of an objective: its value, and its interval where it has one."""
+def _label(objective: Objective) -> str:
+    """Head the column of an objective."""
     if objective.name in SCORES:
-        return [f"{objective.label}, 90 %"]
-    return [objective.label, *(["5, 50, 95 %"] if objective.name in DRAWN else [])]
+        return f"{objective.label}, 90 %"
+    return f"{objective.label}\n5, 50, 95 %" if objective.name in DRAWN else objective.label
 
 
-def _cells(objective: Objective, row: pd.Series[Any], known: Calibration) -> list[str]:
-    """Show a value of a front's row; what a model still scores has the interval of its drop."""
+def _cell(objective: Objective, row: pd.Series[Any], known: Calibration) -> str:
+    """Show a value of a front's row, over its interval; what a model still scores has that of its drop."""
     value = float(row[objective.column])
     if objective.name in SCORES:
         ends = sorted(float(known.score(row[column])) for column in DROP[1:])
-        return [objective.with_interval(value, *ends)]
+        return objective.with_interval(value, *ends)
     if objective.name not in DRAWN:
-        return [objective.shown(value)]
+        return objective.shown(value)
     drawn = (objective.short(float(row[f"{objective.column}_{end}"])) for end in INTERVAL)
-    return [objective.shown(value), " ".join(drawn)]
+    return f"{objective.shown(value)}\n{' '.join(drawn)}"
 
 
 def _chips_cells(result: SearchResult) -> list[str]:
@@ -150,9 +150,9 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     models = len(known) > 1
     lossy = drop.name in quantities or bool(np.any(front["accuracy_drop_high"] > 0))
     which = [*(["model"] if models else []), "chips", *(["strategy"] if several else []), "plan"]
-    columns = ["", "front", *which, *(label for o in shown for label in _labels(o))]
+    columns = ["", "front", *which, *(_label(o) for o in shown)]
     columns += [f"{drop.label}, 90 %"] if lossy else []
-    numbers = [1, 2 + models, *range(2 + len(which), len(columns))]
+    numbers = [1, 2 + models, *range(len(columns) - len(shown) - lossy, len(columns))]
     table = plain_table(*columns, "weights", "most time", right=numbers)
     chips = _chips_cells(result)
     for i in shown_rows(front):
@@ -164,7 +164,7 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
             chips[result.front[i]],
             *([str(row["strategy"])] if several else []),
             plan_words(plan_of_row(row)),
-            *(cell for o in shown for cell in _cells(o, row, known[row["workload"]])),
+            *(_cell(o, row, known[row["workload"]]) for o in shown),
             *([drop.with_interval(*(float(row[c]) for c in DROP))] if lossy else []),
             str(row["regime"]) + (", head from L3" if row["head_from_l3"] else ""),
             str(row["limited_by"]),

@@ -5,12 +5,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from costmodel import evaluate, load_platform, load_workload
+from costmodel.draws import N_DRAWS, drawn, draws_of, with_constants
+from costmodel.intervals import laid_out, repriced
 from costmodel.parameters.quantity import Sourced
 from dse.validation import Row, validate
-from dse.validation.date2025 import ACCOUNTING, plans
+from dse.validation.date2025 import ACCOUNTING, CASES, plans, rows_of
 from tests.strategies import changed
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -216,6 +220,44 @@ def test_fit_on_ratios_and_log_of_cats_gives_the_values_in_the_parameter_files(
         ("slots", platform.link.used_slots),
     ):
         assert math.isclose(float(printed[name]), value, rel_tol=0.01), name
+
+
+def kept(rows: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Whether rows are within their tolerances, by draw."""
+    fits = []
+    for name, model in rows.items():
+        published, tolerance = PUBLISHED.get(name, (None, 0.0))
+        if isinstance(published, str):
+            fits.append(model == published)
+        elif published is not None:
+            fits.append(np.abs(model / published - 1) <= tolerance)
+    assert len(fits) == 11
+    return np.asarray(np.all(fits, axis=0))
+
+
+def test_every_draw_of_the_sample_keeps_what_was_published() -> None:
+    platform = load_platform("siracusa-mipi", "date2025")
+    many = drawn(platform, draws_of(platform))
+
+    def cost(model: str, request: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        workload = load_workload(model, request)
+        ((_, found),) = laid_out(workload, platform, plans(CASES[model, request]), ACCOUNTING)
+        return repriced(workload, many, found, ACCOUNTING, slice(None))
+
+    assert kept(rows_of(cost)).tolist() == [True] * N_DRAWS
+
+
+@pytest.mark.parametrize("draw", range(0, N_DRAWS, 25))
+def test_a_draw_keeps_what_was_published_with_shares_placed_by_its_own_values(draw: int) -> None:
+    base = load_platform("siracusa-mipi", "date2025")
+    values = {name: all_of[draw].item() for name, all_of in draws_of(base).values.items()}
+    platform = with_constants(base, values | {"kernels.row_tile": int(values["kernels.row_tile"])})
+
+    def cost(model: str, request: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        case = load_workload(model, request), platform, plans(CASES[model, request]), ACCOUNTING
+        return evaluate(*case).latency_s, evaluate(*case).energy_j
+
+    assert kept(rows_of(cost)).all()
 
 
 def test_fit_gives_the_values_in_the_parameter_files(capsys: pytest.CaptureFixture[str]) -> None:
