@@ -23,6 +23,10 @@ from tests.strategies import ROUNDING, accountings, changed, drawn_plans, platfo
 
 CASES, PARTS = 3000, 6
 ROUNDED = 0.03
+ROUNDING_LAWS = (
+    "one core more",
+    "twice the cores",
+)  # of better platforms: tiles are whole rounds of all cores
 Array = NDArray[np.floating[Any]]
 
 
@@ -42,6 +46,8 @@ def better_platforms(platform: Platform, times: float) -> Iterator[tuple[str, Pl
     yield "message latency", changed(platform, link={"message_latency_s": link.message_latency_s / times})
     yield "header", changed(platform, link={"header_bytes": link.header_bytes // times})
     yield "duplex", changed(platform, link={"duplex": "full"})
+    for name, cores in (("one core more", mcu.n_cores + 1), ("twice the cores", 2 * mcu.n_cores)):
+        yield name, changed(platform, mcu={"n_cores": cores})
     yield "clock", changed(platform, mcu={"clock_hz": times * mcu.clock_hz})
     yield "L2", changed(platform, l2={"size_bytes": times * mcu.l2.size_bytes})
     yield "L3 bandwidth", changed(platform, l3={"bandwidth_bytes_per_s": times * l3.bandwidth_bytes_per_s})
@@ -147,7 +153,8 @@ def test_laws_hold_but_for_whole_tiles(part: int) -> None:
         for law, better in better_platforms(platform, times):
             after = evaluate(workload, better, timed, counted)
             alike = comparable(timed, before, after)
-            found.note(law, before.latency_s[alike], after.latency_s[alike], rounds=False)
+            whole = rounds and law in ROUNDING_LAWS
+            found.note(law, before.latency_s[alike], after.latency_s[alike], rounds=whole)
         even = decided(timed, shares=0)
         before = evaluate(workload, platform, even, counted)
         for law, larger in larger_workloads(workload, more):
