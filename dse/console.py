@@ -57,11 +57,16 @@ def shown_rows(front: pd.DataFrame) -> list[int]:
     return sorted({*spread, *np.flatnonzero(front["knee"]).tolist()})
 
 
-def _label(objective: Objective) -> str:
+def _drawn(objective: Objective, front: pd.DataFrame | pd.Series[Any]) -> bool:
+    """Whether an objective has an interval over draws."""
+    return objective.name in DRAWN and bool(np.all(pd.notna(front[f"{objective.column}_{INTERVAL[0]}"])))
+
+
+def _label(objective: Objective, front: pd.DataFrame) -> str:
     """Head the column of an objective."""
     if objective.name in SCORES:
         return f"{objective.label}, 90 %"
-    return f"{objective.label}\n5, 50, 95 %" if objective.name in DRAWN else objective.label
+    return f"{objective.label}\n5, 50, 95 %" if _drawn(objective, front) else objective.label
 
 
 def _cell(objective: Objective, row: pd.Series[Any], known: Calibration) -> str:
@@ -70,7 +75,7 @@ def _cell(objective: Objective, row: pd.Series[Any], known: Calibration) -> str:
     if objective.name in SCORES:
         ends = sorted(float(known.score(row[column])) for column in DROP[1:])
         return objective.with_interval(value, *ends)
-    if objective.name not in DRAWN:
+    if not _drawn(objective, row):
         return objective.shown(value)
     drawn = (objective.short(float(row[f"{objective.column}_{end}"])) for end in INTERVAL)
     return f"{objective.shown(value)}\n{' '.join(drawn)}"
@@ -150,7 +155,7 @@ def front_lines(result: SearchResult, front: pd.DataFrame) -> Table:
     models = len(known) > 1
     lossy = drop.name in quantities or bool(np.any(front["accuracy_drop_high"] > 0))
     which = [*(["model"] if models else []), "chips", *(["strategy"] if several else []), "plan"]
-    columns = ["", "front", *which, *(_label(o) for o in shown)]
+    columns = ["", "front", *which, *(_label(o, front) for o in shown)]
     columns += [f"{drop.label}, 90 %"] if lossy else []
     numbers = [1, 2 + models, *range(len(columns) - len(shown) - lossy, len(columns))]
     table = plain_table(*columns, "weights", "most time", right=numbers)

@@ -68,8 +68,8 @@ def predicted(
         energy_evidence=dict(energy_evidence(platform)),
         intervals=CostIntervals(
             basis=ends.basis,
-            latency_s=_cost_interval(ends.latency_s, index),
-            energy_j=_cost_interval(ends.energy_j, index),
+            latency_s=_cost_interval(ends, ends.latency_s, index),
+            energy_j=_cost_interval(ends, ends.energy_j, index),
             time_uncertainty=platform.kernels.time_uncertainty,
         ),
         edp_js=float(costs.edp_js[index]),
@@ -97,8 +97,10 @@ def predicted(
     )
 
 
-def _cost_interval(ends: Interval, index: int) -> CostInterval:
-    low, median, high = (float(values[index]) for values in (ends.low, ends.median, ends.high))
+def _cost_interval(ends: Intervals, of: Interval, index: int) -> CostInterval | None:
+    if ends.basis == "none":
+        return None
+    low, median, high = (float(values[index]) for values in (of.low, of.median, of.high))
     return CostInterval(low=low, median=median, high=high)
 
 

@@ -193,7 +193,7 @@ class CostIntervals(BaseModel):
     ----------
     basis : {"sample", "ranges", "none"}
         Values that go together, with which all that was published comes out; each constant drawn by itself
-        between the low and the high of its file; or no file states any.
+        between the low and the high of its file; or no file states any, and there are no intervals.
     time_uncertainty : float, optional
         How far absolute times may be off besides, as the kernel set says.
     """
@@ -201,8 +201,8 @@ class CostIntervals(BaseModel):
     model_config = STRICT
 
     basis: Basis
-    latency_s: CostInterval
-    energy_j: CostInterval
+    latency_s: CostInterval | None
+    energy_j: CostInterval | None
     time_uncertainty: float | None
 
 

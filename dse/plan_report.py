@@ -85,8 +85,6 @@ def evaluation_report(document: Deployment, other_s: float) -> RenderableType:
         ),
         "",
         breakdown(c, next(iter(room))),
-        "",
-        interval_table(c),
         *interval_lines(c),
         "",
         (
@@ -124,25 +122,22 @@ def ground_lines(document: Deployment) -> list[str]:
     return [f"The plan stands {ground_words(heads, strategies)}."]
 
 
-def interval_table(predicted: PredictedCosts) -> Table:
-    """How far latency and energy may be off."""
+def interval_lines(predicted: PredictedCosts) -> list[RenderableType]:
+    """Say how far latency and energy may be off, and absolute times besides."""
+    ends, share = predicted.intervals, predicted.intervals.time_uncertainty
     table = plain_table("total", "as stated", "5 %", "50 %", "95 %", right=range(1, 5))
-    ends = predicted.intervals
     for name, value, interval, shown in (
         ("latency", predicted.latency_s, ends.latency_s, seconds),
         ("energy", predicted.energy_j, ends.energy_j, joules),
     ):
-        table.add_row(name, *(shown(one) for one in (value, interval.low, interval.median, interval.high)))
-    return table
-
-
-def interval_lines(predicted: PredictedCosts) -> list[str]:
-    """Say what the interval is of, and how far absolute times may be off besides."""
-    basis, share = basis_words(predicted.intervals.basis), predicted.intervals.time_uncertainty
-    if share is None:
-        return [basis]
-    low, high = (seconds(predicted.latency_s * (1 + end)) for end in (-share, share))
-    return [basis, f"Times carry about {share:.0%} besides, {low} to {high}; ratios of plans less."]
+        if interval is not None:
+            of_draws = (interval.low, interval.median, interval.high)
+            table.add_row(name, *(shown(one) for one in (value, *of_draws)))
+    lines: list[RenderableType] = ["", *([table] if table.rows else []), basis_words(ends.basis)]
+    if share is not None:
+        low, high = (seconds(predicted.latency_s * (1 + end)) for end in (-share, share))
+        lines.append(f"Times carry about {share:.0%} besides, {low} to {high}; ratios of plans less.")
+    return lines
 
 
 def partner_words(partners: int) -> str:

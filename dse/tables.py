@@ -119,7 +119,7 @@ def front_table(result: SearchResult) -> pd.DataFrame:
     ends = result.front_intervals
     for column, interval in (("latency_s", ends.latency_s), ("energy_j", ends.energy_j)):
         for end in INTERVAL:
-            frame[f"{column}_{end}"] = getattr(interval, end)
+            frame[f"{column}_{end}"] = np.nan if ends.basis == "none" else getattr(interval, end)
     frame.index = pd.RangeIndex(len(frame), name="front_index")
     frame["knee"] = result.front == result.recommended
     frame["distance_from_exact"] = result.certificate.distance

@@ -92,7 +92,7 @@ def request_words(request: str, n_tokens: int, context_max: int) -> str:
 
 DRAWN = {
     "sample": f"{N_DRAWS} sets of the platform's constants that keep all that was published of it",
-    "ranges": f"{N_DRAWS} draws of the platform's constants, each by itself between low and high of its file",
+    "ranges": f"{N_DRAWS} draws of the platform's constants, each by itself, from low to high of its file",
 }
 
 

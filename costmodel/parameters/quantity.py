@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -178,24 +178,34 @@ def quantity(
     All are drawn but sizes, which decide where things lie.
     """
 
+    def in_si(name: str, number: float, its_unit: str) -> float:
+        if not signed and (number < 0 or (number == 0 and not allow_zero)):
+            raise ValueError(f"{name} {cut(number)} must be {'at least' if allow_zero else 'above'} 0")
+        if abs(number) > LARGEST:
+            raise ValueError(f"{name} {cut(number)} is beyond {LARGEST:g}")
+        converted = to_unit(float(number), its_unit, unit)
+        if number and not SMALLEST <= abs(converted) <= LARGEST:
+            raise ValueError(f"{name} {cut(number)} {its_unit} is beyond {SMALLEST:g} to {LARGEST:g} {unit}")
+        return converted
+
     def read(raw: object) -> float:
         entry = _sourced(raw)
         if isinstance(entry.value, str | bool):
             raise ValueError(f"value {entry.value!r} is not a number")
         if entry.unit is None:
             raise ValueError(f"unit is missing; expected one that reads as {unit}")
-        if not signed and (entry.value < 0 or (entry.value == 0 and not allow_zero)):
-            raise ValueError(f"value {cut(entry.value)} must be {'at least' if allow_zero else 'above'} 0")
-        if abs(entry.value) > LARGEST:
-            raise ValueError(f"value {cut(entry.value)} is beyond {LARGEST:g}")
-        converted = to_unit(float(entry.value), entry.unit, unit)
-        if entry.value and not SMALLEST <= abs(converted) <= LARGEST:
-            raise ValueError(
-                f"value {cut(entry.value)} {entry.unit} is beyond {SMALLEST:g} to {LARGEST:g} {unit}"
-            )
+        converted = in_si("value", entry.value, entry.unit)
+        for name, end in _ends(entry):
+            in_si(name, end, entry.unit)
         return converted
 
     return Reader(read, unit=unit, drawn=unit != "byte" if drawn is None else drawn)
+
+
+def _ends(entry: Sourced) -> list[tuple[str, float]]:
+    """Give the low and the high of a value that are stated; what holds for it holds for them."""
+    ends = (("low", entry.low), ("high", entry.high))
+    return [(name, end) for name, end in ends if end is not None]
 
 
 def count(minimum: int = 1, maximum: int = MAX_COUNT, *, drawn: bool = False) -> Reader:
@@ -205,6 +215,9 @@ def count(minimum: int = 1, maximum: int = MAX_COUNT, *, drawn: bool = False) ->
         value = _without_unit(raw)
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
             raise ValueError(f"value {cut(value)} must be a whole number, {minimum} to {maximum}")
+        for name, end in _ends(_sourced(raw)):
+            if not end.is_integer() or not minimum <= end <= maximum:
+                raise ValueError(f"{name} {cut(end)} must be a whole number, {minimum} to {maximum}")
         return value
 
     return Reader(read, drawn=drawn)
@@ -212,23 +225,30 @@ def count(minimum: int = 1, maximum: int = MAX_COUNT, *, drawn: bool = False) ->
 
 def fraction(*, drawn: bool = False) -> Reader:
     """Reader of a share or a probability, 0 up to but not including 1; it has a source and no unit."""
-
-    def read(raw: object) -> float:
-        value = _without_unit(raw)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-            raise ValueError(f"value {cut(value)} must be a number, at least 0 and below 1")
-        return float(value)
-
-    return Reader(read, drawn=drawn)
+    return _plain_number(
+        lambda value: 0 <= value < 1, "must be a number, at least 0 and below 1", drawn=drawn
+    )
 
 
 def real(minimum: float, maximum: float, *, drawn: bool = False) -> Reader:
     """Reader of a plain number from `minimum` to `maximum`; it has a source and no unit."""
+    return _plain_number(
+        lambda value: minimum <= value <= maximum,
+        f"must be a number, {minimum:g} to {maximum:g}",
+        drawn=drawn,
+    )
+
+
+def _plain_number(allows: Callable[[float], bool], must: str, *, drawn: bool) -> Reader:
+    """Reader of a number that has a source and no unit; `must` says which are allowed."""
 
     def read(raw: object) -> float:
         value = _without_unit(raw)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
-            raise ValueError(f"value {cut(value)} must be a number, {minimum:g} to {maximum:g}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not allows(value):
+            raise ValueError(f"value {cut(value)} {must}")
+        for name, end in _ends(_sourced(raw)):
+            if not allows(end):
+                raise ValueError(f"{name} {cut(end)} {must}")
         return float(value)
 
     return Reader(read, drawn=drawn)

@@ -3,7 +3,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from costmodel.parameters import Sourced, choice, count, quantity, switch, to_unit
+from costmodel.parameters import Sourced, choice, count, fraction, quantity, real, switch, to_unit
 from costmodel.parameters.quantity import sourced_values
 
 MEASURED = {"source": "s", "where": "w", "status": "measured"}
@@ -80,6 +80,27 @@ def test_a_unit_that_measures_something_else_is_refused(unit: str, said: str) ->
 )
 def test_a_quantity_of_wrong_sign_or_type_is_refused(reader: BeforeValidator, value: Any, said: str) -> None:
     assert fault(reader, {"value": value, "unit": "W", **MEASURED}).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("reader", "unit", "ends", "said"),
+    [
+        (quantity("watt"), "W", {"low": 0}, "low 0.0 must be above 0"),
+        (quantity("watt", allow_zero=True), "W", {"low": -1}, "low -1.0 must be at least 0"),
+        (quantity("watt"), "W", {"low": 1e-40}, "low 1e-40 W is beyond 1e-30 to 1e+30 watt"),
+        (quantity("watt"), "W", {"high": 1e31}, "high 1e+31 is beyond 1e+30"),
+        (count(), None, {"low": 0}, "low 0.0 must be a whole number, 1 to 1000000"),
+        (count(), None, {"high": 1.5}, "high 1.5 must be a whole number, 1 to 1000000"),
+        (fraction(), None, {"high": 1}, "high 1.0 must be a number, at least 0 and below 1"),
+        (real(0, 1), None, {"high": 2}, "high 2.0 must be a number, 0 to 1"),
+    ],
+)
+def test_what_holds_for_a_value_holds_for_its_ends(
+    reader: BeforeValidator, unit: str | None, ends: dict[str, float], said: str
+) -> None:
+    value = 1 if unit or "whole" in said else 0
+    entry = {"value": value, "unit": unit, **MEASURED, **ends}
+    assert fault(reader, {key: one for key, one in entry.items() if one is not None}) == said
 
 
 def test_zero_and_negative_quantities_are_read_where_allowed() -> None:
