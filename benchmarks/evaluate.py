@@ -8,23 +8,13 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from random_plans import random_plans
 
-from costmodel import Plans, evaluate, load_platform, load_workload
+from costmodel import evaluate, load_platform, load_workload
 
 BATCH = 100_000
 SINGLE = 50
 REPEATS = 3
-
-
-def random_plans(n: int, seed: int) -> Plans:
-    """Draw plans over the whole range of decisions."""
-    rng = np.random.default_rng(seed)
-    values = {
-        "n_chips": rng.integers(1, 65, n),
-        "group_size": rng.integers(2, 65, n),
-        "partial_sum_bits": rng.choice([8, 16, 32], n),
-    }
-    return Plans.filled("head_wise", n, values)
 
 
 def main() -> None:

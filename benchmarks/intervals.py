@@ -9,26 +9,13 @@ from __future__ import annotations
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-import numpy as np
+from random_plans import random_plans
 
 from costmodel import Plans, evaluate, load_platform, load_workload
 from costmodel.draws import draws_of
 from costmodel.intervals import intervals
 
 PLANS, PROCESSES, PIECES = 100_000, 2, 32
-
-
-def random_plans(n: int, seed: int) -> Plans:
-    """Draw plans over the whole range of decisions."""
-    rng = np.random.default_rng(seed)
-    values = {
-        "n_chips": rng.integers(1, 65, n),
-        "group_size": rng.integers(2, 65, n),
-        "partial_sum_bits": rng.choice([8, 16, 32], n),
-        "shares": rng.integers(0, 3, n),
-        "pinning": rng.integers(0, 2, n),
-    }
-    return Plans.filled("head_wise", n, values)
 
 
 def evaluated(piece: int) -> None:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.dealing import laid_out
 from costmodel.draws import N_DRAWS, Draws, drawable, drawn, numbers_of, with_constants
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
-from costmodel.intervals import laid_out, repriced
+from costmodel.intervals import repriced
 from costmodel.parameters import BUILT_IN, read_toml
 from costmodel.workload import load_workload
 from dse.validation.date2025 import ACCOUNTING, CASES, KERNELS, PLATFORM, plans, rows_of

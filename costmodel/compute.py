@@ -10,8 +10,9 @@ import numpy as np
 
 from costmodel import effective_rates, operator_laws, operator_rates
 from costmodel.hardware import Platform
-from costmodel.kernel_sets import EffectiveRates, OperatorLaws, OperatorRates, stated
+from costmodel.kernel_sets import EffectiveRates, OperatorLaws, OperatorRates
 from costmodel.operators import Operator
+from costmodel.parameters import stated
 
 FORM_MODULES: dict[type, ModuleType] = {
     EffectiveRates: effective_rates,
@@ -58,6 +59,6 @@ def l2_bytes(platform: Platform, operators: Sequence[Operator]) -> Any:
     """Bytes between L2 and L1 of a share: weights once a row tile, cache, input and output."""
     moved: Any = 0.0
     for operator in operators:
-        passes = -(-np.max(operator.rows) // platform.kernels.row_tile)
+        passes = platform.kernels.passes(np.max(operator.rows))
         moved = moved + operator.weight_bytes * passes + operator.data_bytes
     return moved

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating[Any]]
 LATENCY_CAUSES = ("compute", "root", "link", "l3")
 ENERGY_CAUSES = ("compute", "root", "idle", "l3", "l2", "link", "controller", "l3_standby", "link_idle")
+Causes = Mapping[str, Any]
 SHARED_L3 = "shared L3"  # the resource that off-chip memory is where all chips have one
+
+
+def latency_of(by_cause: Causes) -> Array:
+    """Seconds by cause in all, added in one order."""
+    return np.asarray(sum(by_cause[cause] for cause in LATENCY_CAUSES))
+
+
+def energy_of(by_cause: Causes) -> Array:
+    """Joules by cause in all, added in one order."""
+    return np.asarray(sum(by_cause[cause] for cause in ENERGY_CAUSES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +155,12 @@ class Costs:
     @property
     def latency_s(self) -> Array:
         """Seconds per inference."""
-        return np.asarray(sum(self.latency_by_cause_s[c] for c in LATENCY_CAUSES))
+        return latency_of(self.latency_by_cause_s)
 
     @property
     def energy_j(self) -> Array:
         """Joules per inference, all chips."""
-        return np.asarray(sum(self.energy_by_cause_j[c] for c in ENERGY_CAUSES))
+        return energy_of(self.energy_by_cause_j)
 
     @property
     def edp_js(self) -> Array:

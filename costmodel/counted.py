@@ -139,5 +139,5 @@ def share_of(
         embedding=each(held_bytes(embedding)),
         looked_up=each(looked_up_bytes(counted)),
         n_blocks=workload.model.layers,
-        passes=-(-rows // platform.kernels.row_tile),
+        passes=platform.kernels.passes(rows),
     )

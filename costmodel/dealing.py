@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from costmodel.costing import Costing, costed
 from costmodel.hardware import Platform
 from costmodel.plan import Plans
 from costmodel.shards import EVEN, Fills
-from costmodel.strategies import strategy_named
+from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload
 
 AT_ONCE = 4096  # plans whose arrays stay in cache; all at once would be slower, and take more memory
@@ -62,3 +63,23 @@ def recosted(found: Costing, workload: Workload, platform: Platform, accounting:
 def costing(workload: Workload, platform: Platform, plans: Plans, accounting: Accounting) -> Costing:
     """Cost canonical plans of one strategy, and keep what the costs are made of."""
     return costed(workload, platform, plans, accounting, best(workload, platform, plans, accounting))
+
+
+def laid_out(
+    workload: Workload, platform: Platform, plans: Plans, accounting: Accounting
+) -> Iterator[tuple[NDArray[np.int64], Costing]]:
+    """Cost plans in batches of one strategy that stay in cache, each with its positions.
+
+    Raises
+    ------
+    PlanError
+        A strategy is not known, or has no such plan on this workload and platform.
+    """
+    plans = canonical(workload, platform, plans)
+    if not len(plans):  # one batch, so that costs of nothing have their columns
+        plans = Plans.filled(next(iter(STRATEGIES)), 0, {name: np.empty(0) for name in plans.values})
+    for where, some in plans.by_strategy():
+        for start in range(0, max(len(some), 1), AT_ONCE):
+            block = slice(start, start + AT_ONCE)
+            batch = some.take(np.arange(len(some))[block])
+            yield where[block], costing(workload, platform, batch, accounting)

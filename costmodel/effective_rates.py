@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from costmodel.hardware import Mcu
-from costmodel.kernel_sets import EffectiveRates, stated
+from costmodel.kernel_sets import EffectiveRates
 from costmodel.operators import PACKING, Kind, Operator
+from costmodel.parameters import stated
 from costmodel.precision import packing_cycles
 
 

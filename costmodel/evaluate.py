@@ -11,13 +11,13 @@ from costmodel.accounting import Accounting
 from costmodel.collectives import Messages, collective
 from costmodel.costing import Costing
 from costmodel.costs import Costs
-from costmodel.dealing import AT_ONCE, costing
+from costmodel.dealing import costing, laid_out
 from costmodel.errors import PlanError
 from costmodel.hardware import Platform
 from costmodel.operators import Operator
 from costmodel.plan import Plan, Plans
 from costmodel.program import HALVES, ChipSlices, ExchangeKind
-from costmodel.strategies import STRATEGIES, canonical, strategy_named
+from costmodel.strategies import canonical, strategy_named
 from costmodel.workload import Workload
 
 
@@ -44,16 +44,8 @@ def evaluate(
         A strategy is not known, or has no such plan on this workload and platform.
     """
     accounting = accounting or Accounting()
-    plans = canonical(workload, platform, plans)
-    if not len(plans):
-        plans = Plans.filled(next(iter(STRATEGIES)), 0, {name: np.empty(0) for name in plans.values})
-    batches = []
-    for where, some in plans.by_strategy():
-        for start in range(0, max(len(some), 1), AT_ONCE):
-            block = slice(start, start + AT_ONCE)
-            costs = costing(workload, platform, some.take(np.arange(len(some))[block]), accounting).costs
-            batches.append((where[block], costs))
-    return Costs.scattered(batches)
+    batches = laid_out(workload, platform, plans, accounting)
+    return Costs.scattered([(where, found.costs) for where, found in batches])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,20 +15,18 @@ from numpy.typing import NDArray
 
 from costmodel.accounting import Accounting
 from costmodel.costing import Costing
-from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
+from costmodel.costs import energy_of, latency_of
 from costmodel.counted import Counted
-from costmodel.dealing import costing
+from costmodel.dealing import laid_out
 from costmodel.draws import Basis, Draws, drawn, draws_of
 from costmodel.hardware import Platform
 from costmodel.plan import Plans
 from costmodel.pricing import Stages, priced
-from costmodel.strategies import canonical
 from costmodel.workload import Workload
 
 Array = NDArray[np.floating[Any]]
 T = TypeVar("T")
 PERCENTILES = (5.0, 50.0, 95.0)
-LAID_OUT_AT_ONCE = 4096
 PRICED_AT_ONCE = 64  # plans whose arrays, one entry a draw, stay in cache
 
 
@@ -102,7 +100,7 @@ def repriced(
     program = along_draws(found.program, n, at)
     counted = Counted.of(workload, program, accounting)
     placement = along_draws(found.placement, n, at)
-    passes = -(-workload.rows // platform.kernels.row_tile)
+    passes = platform.kernels.passes(workload.rows)
     prices = priced(
         workload,
         platform,
@@ -112,24 +110,7 @@ def repriced(
         replace(placement, passes=passes),
         along_draws(found.plans["pinning"] == 1, n, at),
     )
-    latency, energy = prices.latency_by_cause_s, prices.energy_by_cause_j
-    return (
-        np.asarray(sum(latency[cause] for cause in LATENCY_CAUSES)),
-        np.asarray(sum(energy[cause] for cause in ENERGY_CAUSES)),
-    )
-
-
-def laid_out(
-    workload: Workload, platform: Platform, plans: Plans, accounting: Accounting
-) -> Iterator[tuple[NDArray[np.int64], Costing]]:
-    """Lay plans out by the constants as stated, of one strategy at a time; with their positions."""
-    for where, some in canonical(workload, platform, plans).by_strategy():
-        for start in range(0, len(some), LAID_OUT_AT_ONCE):
-            block = slice(start, start + LAID_OUT_AT_ONCE)
-            yield (
-                where[block],
-                costing(workload, platform, some.take(np.arange(len(some))[block]), accounting),
-            )
+    return latency_of(prices.latency_by_cause_s), energy_of(prices.energy_by_cause_j)
 
 
 def intervals_of(

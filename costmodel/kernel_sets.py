@@ -64,10 +64,9 @@ class Kernels(BaseModel):
         float | None, real(0, 1, drawn=True), IfAbsent("0: a block waits for all that it loads for itself")
     ] = None
 
-
-def stated(value: Any) -> Any:
-    """Give an optional constant, 0 where a file leaves it out."""
-    return 0.0 if value is None else value
+    def passes(self, rows: Any) -> Any:
+        """Tiles that rows make: times that weights pass which do not stay."""
+        return -(-rows // self.row_tile)
 
 
 class ElementLaw(BaseModel):

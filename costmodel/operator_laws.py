@@ -72,7 +72,7 @@ def weight_matmul(kernels: OperatorLaws, cores: int, operator: Operator) -> tupl
         whole = full * matmul_cycles(law, cores, chunk_rows, width, operator.depth)
         partial = matmul_cycles(law, cores, chunk_rows, rest, operator.depth)
         cycles = cycles + times * (whole + np.where(rest > 0, partial, 0.0))
-    return _ceil(columns, width) * _ceil(rows, kernels.row_tile), cycles
+    return _ceil(columns, width) * kernels.passes(rows), cycles
 
 
 def head_matmul(kernels: OperatorLaws, cores: int, operator: Operator) -> Any:
@@ -133,7 +133,7 @@ def shard_cycles(kernels: OperatorLaws, mcu: Mcu, operators: Sequence[Operator],
         some = np.asarray(operator.macs if product else operator.elements) > 0
         if product:
             tiles, cycles = weight_matmul(kernels, mcu.n_cores, operator)
-            passes = _ceil(int(np.max(operator.rows)), kernels.row_tile)
+            passes = kernels.passes(int(np.max(operator.rows)))
             moved = operator.weight_bytes * passes
         elif operator.kind in HEAD_PRODUCTS and np.any(operator.data_bytes):
             tiles = np.ceil(np.asarray(operator.data_bytes) / kernels.tile_bytes)

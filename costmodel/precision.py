@@ -77,21 +77,21 @@ def packing(kind: Kind, name: str, bits: Values, *, rows: Ints, columns: Ints) -
     )
 
 
-def quantised(work: Iterable[Operator], plans: Plans, own: int, row_tile: int) -> tuple[Operator, ...]:
+def quantised(work: Iterable[Operator], plans: Plans, own: int, kernels: Kernels) -> tuple[Operator, ...]:
     """Give work with weights of the plans' width: fewer bytes, unpacked once for each tile of rows.
 
     Parameters
     ----------
     own : int
         Width of the model's weights.
-    row_tile : int
-        Rows that a kernel works on at once.
+    kernels : Kernels
+        Says how many rows it works on at once.
     """
     bits = plans["weight_bits"]
     found: list[Operator] = []
     for operator in work:
         if operator.kind is Kind.MATMUL:
-            passes = -(-operator.rows // row_tile)
+            passes = kernels.passes(operator.rows)
             found += packing(
                 Kind.UNPACK, operator.name, bits, rows=passes, columns=operator.columns * operator.depth
             )

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from costmodel import compute
 from costmodel.accounting import Accounting
-from costmodel.costs import LATENCY_CAUSES
+from costmodel.costs import latency_of
 from costmodel.counted import Counted, looked_up_bytes
 from costmodel.hardware import Platform
-from costmodel.kernel_sets import stated
 from costmodel.loads import Pace, late_s
 from costmodel.memory import Placement
+from costmodel.parameters import stated
 from costmodel.stages import Stage, stage
 from costmodel.workload import Workload
 
@@ -141,7 +141,7 @@ def priced(
     l3_bytes = of_all(traffic * roles) + lookup
 
     latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
-    latency_s = sum(latency[cause] for cause in LATENCY_CAUSES)
+    latency_s = latency_of(latency)
     n_with_l3 = np.asarray(np.sum(roles * (placement.l3 > 0), axis=OF_CHIPS))
     busy_s = np.sum(total.busy_s * chips, axis=0)
     l2_bytes = np.sum(total.l2_bytes * chips, axis=0)

@@ -90,7 +90,7 @@ def request_words(request: str, n_tokens: int, context_max: int) -> str:
     return words + (f" (room for {context_max})" if context_max > n_tokens else "")
 
 
-DRAWN = {
+OF_BASIS = {
     "sample": f"{N_DRAWS} sets of the platform's constants that keep all that was published of it",
     "ranges": f"{N_DRAWS} draws of the platform's constants, each by itself, from low to high of its file",
 }
@@ -104,7 +104,7 @@ def basis_words(basis: Basis) -> str:
     """
     if basis == "none":
         return "No constant of the platform states how far it may be off."
-    return f"5, 50 and 95 % are of {DRAWN[basis]}."
+    return f"5, 50 and 95 % are of {OF_BASIS[basis]}."
 
 
 CLOSE = 1.05  # a context this many times as long is no longer far

@@ -8,6 +8,7 @@ chooses them (`cats_code`; docs/model.md, section "Mixer rounds", has the deriva
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -216,7 +217,8 @@ class Mixer(Medium):
         """
         sizes, chips = np.broadcast_arrays(np.asarray(message_bytes, dtype=float), np.asarray(chips))
         shape = sizes.shape[1:]
-        columns = np.concatenate([sizes.reshape(len(sizes), -1), chips.reshape(len(chips), -1)])
+        flat = len(sizes), math.prod(shape)  # -1 has no meaning where there are no plans
+        columns = np.concatenate([sizes.reshape(flat), chips.reshape(flat)])
         different, which = np.unique(columns, axis=1, return_inverse=True)
         found = self._designed(different[: len(sizes)], different[len(sizes) :])
         return RoundDesign(**{name: value[which].reshape(shape) for name, value in vars(found).items()})
@@ -232,7 +234,9 @@ class Mixer(Medium):
         known = packets < table.shape[1]
         slot = table[np.arange(len(payload))[:, None], np.where(known, packets, 0)]
         slots = self.slots_per_packet * packets + self.more_slots
-        cost = np.where(known & np.isfinite(slot), rounds * slots * slot, np.inf).reshape(len(total), -1)
+        cost = np.where(known & np.isfinite(slot), rounds * slots * slot, np.inf).reshape(
+            len(total), payload.size * rounds.size
+        )
         best, at = np.argmin(cost, axis=-1), np.arange(len(total))
         m, r = np.divmod(best, MAX_ROUNDS)
         # What nine rounds cannot carry takes as many full rounds of the smallest payload as it needs.

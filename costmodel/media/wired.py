@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from costmodel.media.medium import Medium, Traffic, packets
-from costmodel.parameters import IfAbsent, quantity
+from costmodel.parameters import IfAbsent, quantity, stated
 
 
 class Wired(Medium, ABC):
@@ -39,7 +39,7 @@ class Wired(Medium, ABC):
 
     def idle_w(self, links: Any) -> Any:
         """Watts that so many links draw all the time."""
-        return links * (0.0 if self.idle_power_w is None else self.idle_power_w)
+        return links * stated(self.idle_power_w)
 
     def wire_bytes(self, payload: Any) -> Any:
         """Bytes on the wire of messages of `payload` bytes: payload plus one header a packet.

@@ -26,6 +26,7 @@ from costmodel.parameters.quantity import (
     not_stated,
     quantity,
     real,
+    stated,
     switch,
     to_unit,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "quantity",
     "read_toml",
     "real",
+    "stated",
     "switch",
     "to_unit",
     "validate",

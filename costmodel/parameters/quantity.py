@@ -285,6 +285,11 @@ class IfAbsent:
     taken: str
 
 
+def stated(value: Any) -> Any:
+    """Give an optional constant, 0 where a file leaves it out."""
+    return 0.0 if value is None else value
+
+
 def not_stated(parameters: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Give the optional keys that a file leaves out, dotted, and what is taken to be so without them."""
     for name, field in type(parameters).model_fields.items():

@@ -140,7 +140,7 @@ def half(
         return packing(kind, "activations", bits, rows=s, columns=columns)
 
     def quantise(*operators: Operator) -> tuple[Operator, ...]:
-        return quantised(operators, plans, m.weight_bits, platform.kernels.row_tile)
+        return quantised(operators, plans, m.weight_bits, platform.kernels)
 
     arrive = transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a)
     made = transformer.product(workload, last, columns=own, depth=after.seen)
@@ -219,7 +219,7 @@ def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards)
     embedding_table, head_table = transformer.table_bytes(m, weight_bytes, rows)
     found = Exchange(kind="gather", sent_bytes=np.ceil(s * m.embedding * m.activation_bytes / n))
     last = shards.units["embedding_columns"] * m.activation_bytes
-    product = quantised(transformer.logits(workload, rows), plans, m.weight_bits, platform.kernels.row_tile)
+    product = quantised(transformer.logits(workload, rows), plans, m.weight_bits, platform.kernels)
     logits = (transformer.norm(workload, m.embedding, rows=1), *product)
     best = Exchange(kind="gather", sent_bytes=transformer.CANDIDATE_BYTES)
     embedding = Part(

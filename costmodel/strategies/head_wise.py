@@ -115,7 +115,7 @@ def half(
         merge_bytes=s * e * HELD_SUM_BITS / 8,
         root_bytes=s * e * m.activation_bytes,
     )
-    packed = quantised(work, plans, m.weight_bits, platform.kernels.row_tile)
+    packed = quantised(work, plans, m.weight_bits, platform.kernels)
     return (
         handed_down(workload, plans, name, rows=s, takes_part=takes_part),
         Step(name=name, work=(arrive, *packed, own_narrowed, leave), exchange=exchange),
@@ -160,7 +160,7 @@ def head(
     best = Exchange(kind="reduce", sent_bytes=transformer.CANDIDATE_BYTES, group_size=group_size)
     told = Exchange(kind="broadcast", sent_bytes=transformer.TOKEN_BYTES, group_size=group_size)
     logits = transformer.logits(workload, vocabulary_rows)
-    work = quantised(logits, plans, m.weight_bits, platform.kernels.row_tile)
+    work = quantised(logits, plans, m.weight_bits, platform.kernels)
     return Part(
         name="head",
         steps=(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, load_platform, load_workload
 from costmodel.costing import costed as costed_again
+from costmodel.dealing import laid_out
 from costmodel.draws import PARTS, Draws, drawable, drawn, with_constants
-from costmodel.intervals import intervals_of, laid_out, repriced
+from costmodel.intervals import intervals_of, repriced
 from costmodel.parameters import drawn_keys
 from costmodel.strategies import STRATEGIES
 from tests.strategies import ROUNDING, accountings, any_platforms, costed, drawn_plans, workloads

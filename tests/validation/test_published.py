@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from costmodel import evaluate, load_platform, load_workload
+from costmodel.dealing import laid_out
 from costmodel.draws import N_DRAWS, drawn, draws_of, with_constants
-from costmodel.intervals import laid_out, repriced
+from costmodel.intervals import repriced
 from costmodel.parameters.quantity import Sourced
 from dse.validation import Row, validate
 from dse.validation.date2025 import ACCOUNTING, CASES, plans, rows_of

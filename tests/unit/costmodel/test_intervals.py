@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from costmodel import Accounting, Plan, Plans, evaluate, load_platform, load_workload
+from costmodel import Accounting, Plan, Plans, Platform, evaluate, load_platform, load_workload
 from costmodel.draws import draws_of
 from costmodel.intervals import PRICED_AT_ONCE, Interval, intervals
 
@@ -35,10 +35,13 @@ def test_many_plans_have_the_intervals_that_each_has_by_itself() -> None:
             np.testing.assert_allclose(ends(many)[:, [i]], ends(alone), rtol=1e-12)
 
 
-def test_no_plans_have_no_intervals() -> None:
-    found = intervals(TINY, WIRED, MANY.take(np.empty(0, dtype=np.int64)))
+@pytest.mark.parametrize("platform", [WIRED, load_platform("nrf52840-mixer")])
+def test_no_plans_have_no_costs_and_no_intervals(platform: Platform) -> None:
+    none = MANY.take(np.empty(0, dtype=np.int64))
+    found = intervals(TINY, platform, none)
     assert found.latency_s.low.shape == found.energy_j.high.shape == (0,)
-    assert found.basis == draws_of(WIRED).basis
+    assert found.basis == draws_of(platform).basis
+    assert evaluate(TINY, platform, none).latency_s.shape == (0,)
 
 
 @pytest.mark.parametrize("scope", ["model", "block", "attention"])

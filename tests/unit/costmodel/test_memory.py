@@ -21,19 +21,18 @@ def mcu() -> Mcu:
     return changed(BASE, l2={"size_bytes": 1100.0, "reserve_bytes": 100.0}).mcu
 
 
+def pace_of(n: int) -> Pace:
+    """Pace of so many chips, of which L3 brings a byte while a block runs."""
+    one = np.ones(n)
+    return Pace(block_s=one, head_s=one, hiding_s=0 * one, bandwidth_bytes_per_s=one, steady=True)
+
+
 def put(mcu: Mcu, *, pinning: bool = False, **sizes: Any) -> Placement:
     """Place four blocks of 100 B of weights, unless told otherwise; L3 brings a byte while a block runs."""
     sizes.setdefault("room_to_read", sizes.get("cache_read", 0))
     given = {name: np.array([float(sizes.pop(name, 100 if name == "weights" else 0))]) for name in SIZES}
     share = Share(**given, **({"n_blocks": 4, "passes": 1} | sizes))
-    pace = Pace(
-        block_s=np.ones(1),
-        head_s=np.ones(1),
-        hiding_s=np.zeros(1),
-        bandwidth_bytes_per_s=np.ones(1),
-        steady=True,
-    )
-    return place(mcu, share, pace, np.array([pinning]))
+    return place(mcu, share, pace_of(1), np.array([pinning]))
 
 
 def values(placement: Placement) -> dict[str, float]:
@@ -138,15 +137,8 @@ def test_without_l3_all_is_held_in_l2_whether_it_fits_or_not(mcu: Mcu) -> None:
 def test_classes_are_placed_each_by_itself(mcu: Mcu) -> None:
     sizes = np.array([250.0, 251.0, 1000.0, 1001.0])
     zero = np.zeros_like(sizes)
-    pace = Pace(
-        block_s=np.ones(4),
-        head_s=np.ones(4),
-        hiding_s=np.zeros(4),
-        bandwidth_bytes_per_s=np.ones(4),
-        steady=True,
-    )
     share = Share(**dict.fromkeys(SIZES, zero) | {"weights": sizes}, n_blocks=4, passes=1)
-    found = place(mcu, share, pace, np.zeros(4, dtype=bool))
+    found = place(mcu, share, pace_of(4), np.zeros(4, dtype=bool))
     assert [Regime(code).name for code in found.regime] == [
         "RESIDENT",
         "PREFETCHED",
