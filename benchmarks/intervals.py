@@ -13,7 +13,7 @@ from random_plans import random_plans
 
 from costmodel import Plans, evaluate, load_platform, load_workload
 from costmodel.draws import draws_of
-from costmodel.intervals import intervals
+from costmodel.intervals import drawn_costs
 
 PLANS, PROCESSES, PIECES = 100_000, 2, 32
 
@@ -25,7 +25,8 @@ def evaluated(piece: int) -> None:
 
 def priced(piece: int) -> None:
     """Give a piece of the plans its intervals."""
-    intervals(load_workload("tinyllama-42m"), load_platform("siracusa-mipi"), plans_of(piece))
+    found = drawn_costs(load_workload("tinyllama-42m"), load_platform("siracusa-mipi"), plans_of(piece))
+    _ = found.intervals
 
 
 def plans_of(piece: int) -> Plans:

@@ -47,11 +47,9 @@ PUBLISHED = {
 CONSTANTS = list(drawable(BASE))
 
 
-def in_si(points: Floats) -> dict[str, Floats]:
+def values_at(points: Floats) -> dict[str, Floats]:
     """Give points of the unit cube that the ranges of all constants are, (m, k), as values in SI."""
-    return {
-        one.name: np.asarray(one.in_si(one.between(at))) for one, at in zip(CONSTANTS, points.T, strict=True)
-    }
+    return {one.name: one.between(at) for one, at in zip(CONSTANTS, points.T, strict=True)}
 
 
 def kept(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
@@ -69,7 +67,7 @@ def kept(rows: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
 def keeps(points: Floats) -> NDArray[np.bool_]:
     """Whether points keep all rows, with shares laid out by the constants as stated."""
     inside = np.all((points >= 0) & (points <= 1), axis=1)
-    many = drawn(BASE, Draws(values=in_si(np.clip(points, 0, 1)), basis="sample"))
+    many = drawn(BASE, Draws(values=values_at(np.clip(points, 0, 1)), basis="sample"))
 
     def cost(model: str, request: str) -> tuple[Floats, Floats]:
         case = model, request
@@ -80,7 +78,7 @@ def keeps(points: Floats) -> NDArray[np.bool_]:
 
 def keeps_laid_out(point: Floats) -> bool:
     """Whether a point keeps all rows with shares laid out by its own values."""
-    values = {name: value.item() for name, value in in_si(point[None]).items()}
+    values = {name: value.item() for name, value in values_at(point[None]).items()}
     values["kernels.row_tile"] = int(values["kernels.row_tile"])
     platform = with_constants(BASE, values)
 
@@ -95,7 +93,7 @@ def keeps_laid_out(point: Floats) -> bool:
 def sampled(rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Run the chains; give their last states, (m, k), and all states of the second half, thinned."""
     k = len(CONSTANTS)
-    start = np.array([one.share(float(one.entry.value)) for one in CONSTANTS])
+    start = np.array([one.share for one in CONSTANTS])
     states = np.clip(start + 1e-3 * rng.standard_normal((CHAINS, k)), 0, 1)
     states[~keeps(states)] = start
     later, accepted = [], 0.0
@@ -136,14 +134,14 @@ def main() -> None:
         apart = np.sqrt(between[i] / within[i])
         print(f"{one.name:32} {low:9.4g} {median:9.4g} {high:9.4g} {apart:6.2f} {drift:6.3f}")
     lines = [
-        "# Made by benchmarks/sample_draws.py: values that go together, in the units of the parts' files.",
+        "# Made by benchmarks/sample_draws.py: values that go together, in SI units.",
         'description = "sets of constants that keep the rows of Bochem et al. (DATE 2025)"',
-        f'numbers = "{numbers_of(BASE.records)}"',
+        f'numbers = "{numbers_of(BASE)}"',
         "",
         "[draws]",
     ]
-    for one, at in zip(CONSTANTS, chosen.T, strict=True):
-        lines.append(f'"{one.name}" = [{", ".join(f"{value:.6g}" for value in one.between(at))}]')
+    for name, values in values_at(chosen).items():
+        lines.append(f'"{name}" = [{", ".join(f"{value:.6g}" for value in values)}]')
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

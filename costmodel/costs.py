@@ -152,6 +152,28 @@ class Costs:
 
         return Costs(**{f.name: joined([getattr(c, f.name) for _, c in batches]) for f in fields(Costs)})
 
+    def take(self, where: NDArray[np.int64]) -> Costs:
+        """Give the costs of some plans, by position."""
+
+        def taken(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {key: taken(one) for key, one in value.items()}
+            if isinstance(value, Demand):
+                return replace(value, asked=value.asked[where])
+            return None if value is None else value[where]
+
+        return Costs(**{f.name: taken(getattr(self, f.name)) for f in fields(self)})
+
+    def with_totals(self, latency_s: Array, energy_j: Array) -> Costs:
+        """Give costs of another latency and energy, (..., n), all of one cause."""
+        none = np.zeros(self.n_chips.shape)
+        of_others = dict.fromkeys(LATENCY_CAUSES, none), dict.fromkeys(ENERGY_CAUSES, none)
+        latency, energy = (
+            others | {"compute": of_all}
+            for others, of_all in zip(of_others, (latency_s, energy_j), strict=True)
+        )
+        return replace(self, latency_by_cause_s=latency, energy_by_cause_j=energy)
+
     @property
     def latency_s(self) -> Array:
         """Seconds per inference."""

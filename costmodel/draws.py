@@ -16,16 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from costmodel.hardware import Platform
+from costmodel.hardware import Platform, platform_of
 from costmodel.parameters import (
     BUILT_IN,
-    Reader,
-    Record,
-    Sourced,
     drawn_keys,
     hash_of,
     read_toml,
-    to_unit,
     validate,
 )
 
@@ -38,12 +34,12 @@ SEED = 2025
 
 
 class Sample(BaseModel):
-    """A sample that ships: values by part and dotted key, in the unit that the part's file has.
+    """A sample that ships: values in SI units, by part and dotted key.
 
     Attributes
     ----------
     numbers : str
-        Hash of the numbers of the parts that it was made for.
+        Hash of the numbers of the platform that it was made for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -73,28 +69,29 @@ class Draws:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawable:
-    """A constant that can be drawn: its part and dotted key, what reads it, and its ends in the file."""
+    """A constant that can be drawn: its part and dotted key, its value, and how far it may be off, in SI.
+
+    Attributes
+    ----------
+    counts : bool
+        Whether it is a whole number.
+    """
 
     name: str
-    reader: Reader
-    entry: Sourced
+    value: float
     low: float
     high: float
+    counts: bool
 
-    def in_si(self, values: Any) -> Any:
-        """Give values of the file's unit in SI."""
-        if self.reader.unit is None or self.entry.unit is None:
-            return values
-        return values * to_unit(1.0, self.entry.unit, self.reader.unit)
-
-    def share(self, value: float) -> float:
-        """Give the share of the range that is below a value in the file's unit."""
+    @property
+    def share(self) -> float:
+        """Share of the range that is below the value."""
         if self.low > 0:
-            return float(np.log(value / self.low) / np.log(self.high / self.low))
-        return (value - self.low) / (self.high - self.low)
+            return float(np.log(self.value / self.low) / np.log(self.high / self.low))
+        return (self.value - self.low) / (self.high - self.low)
 
     def between(self, at: Floats) -> Floats:
-        """Give values at shares of the range, 0 to 1, in the file's unit.
+        """Give values at shares of the range, 0 to 1.
 
         The range is even by the logarithm, or by the value itself where its low is not above 0.
         """
@@ -102,8 +99,7 @@ class Drawable:
             values = self.low * (self.high / self.low) ** at
         else:
             values = self.low + at * (self.high - self.low)
-        counts = self.reader.unit is None and isinstance(self.entry.value, int) and self.high > 1
-        return np.asarray(np.round(values) if counts else values)
+        return np.asarray(np.round(values) if self.counts else values)
 
 
 def drawable(platform: Platform) -> Iterator[Drawable]:
@@ -114,32 +110,41 @@ def drawable(platform: Platform) -> Iterator[Drawable]:
             for key, reader in drawn_keys(getattr(platform, record.kind)):
                 entry = entries[key]
                 if entry.low is not None and entry.high is not None and entry.low < entry.high:
+                    value, low, high = (
+                        reader.in_si(end, entry.unit) for end in (float(entry.value), entry.low, entry.high)
+                    )
                     yield Drawable(
-                        name=f"{record.kind}.{key}",
-                        reader=reader,
-                        entry=entry,
-                        low=entry.low,
-                        high=entry.high,
+                        name=f"{record.kind}.{key}", value=value, low=low, high=high, counts=reader.counts
                     )
 
 
-def numbers_of(records: tuple[Record, ...]) -> str:
-    """Hash the numbers of a platform's parts, whatever is said about them."""
-    return hash_of(
-        {
-            record.kind: {key: [e.value, e.unit, e.low, e.high] for key, e in record.values()}
-            for record in records
-            if record.kind in PARTS
-        }
+def held(platform: Platform) -> list[str]:
+    """List the numbers that are not drawn though their files say how far they may be off."""
+    drawn_names = {one.name for one in drawable(platform)}
+    ranged = (
+        f"{record.kind}.{key}"
+        for record in platform.records
+        for key, entry in record.values()
+        if entry.low != entry.high
     )
+    return [name for name in ranged if name not in drawn_names]
+
+
+def numbers_of(platform: Platform) -> str:
+    """Hash the numbers of a platform's parts, whatever is said about them, and how many L3 there are."""
+    parts = {
+        record.kind: {key: [e.value, e.unit, e.low, e.high] for key, e in record.values()}
+        for record in platform.records
+        if record.kind in PARTS
+    }
+    return hash_of(parts | {"shares_l3": platform.shares_l3})
 
 
 def apart(one: Drawable, n: int) -> Floats:
     """Draw one constant by itself, (n,) in SI: from each of n equal shares of its range, in random order."""
     rng = np.random.default_rng([SEED, zlib.crc32(one.name.encode())])
-    at = (rng.permutation(n) + rng.random(n)) / n
-    values = [float(f"{value:.6g}") for value in one.between(at)]  # the same on every machine
-    return np.asarray(one.in_si(np.array(values)))
+    values = one.between((rng.permutation(n) + rng.random(n)) / n)
+    return np.array([float(f"{value:.6g}") for value in values])  # the same on every machine
 
 
 @cache
@@ -151,17 +156,22 @@ def samples() -> tuple[Sample, ...]:
 
 def shipped(platform: Platform) -> Draws | None:
     """Give the sample made for just these numbers, where one ships."""
-    numbers = numbers_of(platform.records)
+    numbers = numbers_of(platform)
     for sample in samples():
         if sample.numbers == numbers:
-            known = {one.name: one for one in drawable(platform)}
-            values = {key: known[key].in_si(np.array(drawn)) for key, drawn in sample.draws.items()}
-            return Draws(values=values, basis="sample")
+            return Draws(
+                values={key: np.array(values) for key, values in sample.draws.items()}, basis="sample"
+            )
     return None
 
 
 def draws_of(platform: Platform) -> Draws:
     """Give values of a platform's uncertain constants: the sample that ships for it, or from its files.
+
+    Raises
+    ------
+    ValueError
+        The platform's values are not those of the files that it was read from.
 
     Examples
     --------
@@ -170,6 +180,8 @@ def draws_of(platform: Platform) -> Draws:
     >>> len(found), found.basis
     (200, 'ranges')
     """
+    if platform_of(platform.records) != platform:
+        raise ValueError(f"platform {platform.name} is not as its files say; change its records")
     found = shipped(platform)
     if found is not None:
         return found

@@ -9,16 +9,18 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from costmodel.errors import ParameterError
-from costmodel.kernel_sets import KernelSet, OperatorLaws, kernel_set
+from costmodel.kernel_sets import KernelSet, OperatorLaws, RowKernel, kernel_set
 from costmodel.media import Medium, medium_of
 from costmodel.parameters import (
     IfAbsent,
     Record,
+    Sourced,
     choice,
     count,
     load,
     not_stated,
     quantity,
+    to_unit,
     validate,
 )
 
@@ -208,6 +210,8 @@ def platform_of(records: tuple[Record, ...]) -> Platform:
     if names.l3 is not None and chip.l3 is None:
         raise ParameterError(f"{platform.path}: key 'l3': MCU {names.mcu!r} has no L3")
     parts = (names if chip.l3 else None, chip, medium, rules)
+    if isinstance(rules, OperatorLaws):
+        _splits_take_time(kernels, chip.n_cores)
     result = Platform(
         name=platform.name,
         mcu=chip,
@@ -227,3 +231,21 @@ def platform_of(records: tuple[Record, ...]) -> Platform:
     if isinstance(rules, OperatorLaws) and 2 * rules.tile_bytes > l1_bytes:
         raise ParameterError(f"{kernels.path}: two tiles of {rules.tile_bytes} B exceed L1 of {l1_bytes:g} B")
     return result
+
+
+def _splits_take_time(kernels: Record, n_cores: int) -> None:
+    """Refuse laws of shared rows whose negative part leaves nothing, at the low ends of what they state."""
+    stated = dict(kernels.values())
+
+    def least_of(entry: Sourced) -> float:
+        least = float(entry.value) if entry.low is None else entry.low
+        return to_unit(least, entry.unit or "", "clock_cycle")
+
+    for name, form in OperatorLaws.model_fields.items():
+        if form.annotation is RowKernel:
+            fixed, per_core = (least_of(stated[f"{name}.split.{key}"]) for key in ("fixed", "per_core"))
+            if fixed + per_core * n_cores < 0:
+                raise ParameterError(
+                    f"{kernels.path}: key '{name}.split.per_core': {per_core:g} a core, on {n_cores} cores, "
+                    f"is more than 'fixed' has, {fixed:g}; a row would take less than no time"
+                )

@@ -6,7 +6,7 @@ then priced with each of their other values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -27,44 +27,56 @@ from costmodel.workload import Workload
 Array = NDArray[np.floating[Any]]
 T = TypeVar("T")
 PERCENTILES = (5.0, 50.0, 95.0)
+DRAWN = ("latency_s", "energy_j")  # costs that depend on what is drawn
 PRICED_AT_ONCE = 64  # plans whose arrays, one entry a draw, stay in cache
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """Of n plans, (n,): what 5 % of the draws are below, what half of them are, and what 95 % are."""
+    """Of n plans, (n,): what 5 % of the draws are below, what half of them are, and what 95 % are.
+
+    NaN of a plan whose cost is the same in every draw: no file says how far it may be off.
+    """
 
     low: Array
     median: Array
     high: Array
 
+    @staticmethod
+    def of(costs: Array) -> Interval:
+        """Give the interval of costs by draw, (d, n)."""
+        same = np.all(costs == costs[:1], axis=0)
+        low, median, high = np.where(same, np.nan, np.percentile(costs, PERCENTILES, axis=0))
+        return Interval(low=low, median=median, high=high)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Intervals:
-    """How far latency and energy of n plans may be off.
+class DrawnCosts:
+    """Latency and energy of n plans with each of d draws of the platform's constants, (d, n).
 
-    `basis` is what the values of constants are that the costs were priced with.
+    `basis` is what the draws are.
     """
 
-    latency_s: Interval
-    energy_j: Interval
+    latency_s: Array
+    energy_j: Array
     basis: Basis
 
-    @staticmethod
-    def scattered(batches: Iterable[tuple[NDArray[np.int64], Intervals]], basis: Basis) -> Intervals:
-        """Join the intervals of batches; each has the positions that its plans take."""
-        wheres, ends = [np.empty(0, dtype=np.int64)], [np.empty((2, len(PERCENTILES), 0))]
-        for where, found in batches:
-            wheres.append(where)
-            ends.append(np.array([list(vars(one).values()) for one in (found.latency_s, found.energy_j)]))
-        order = np.argsort(np.concatenate(wheres), kind="stable")
-        return Intervals.of(np.concatenate(ends, axis=-1)[..., order], basis)
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """How far latency (`latency_s`) and energy (`energy_j`) may be off."""
+        return {name: Interval.of(getattr(self, name)) for name in DRAWN}
+
+    @property
+    def vary(self) -> bool:
+        """Whether any draw changes any cost."""
+        return any(np.any(costs != costs[:1]) for costs in (self.latency_s, self.energy_j))
 
     @staticmethod
-    def of(ends: Array, basis: Basis) -> Intervals:
-        """Give intervals by their ends: latency and energy, low, median and high, of each plan, (2, 3, n)."""
-        latency, energy = (Interval(low=low, median=median, high=high) for low, median, high in ends)
-        return Intervals(latency_s=latency, energy_j=energy, basis=basis)
+    def joined(parts: Sequence[tuple[NDArray[np.int64], DrawnCosts]]) -> DrawnCosts:
+        """Join costs of one or more batches; each has the positions that its plans take."""
+        order = np.argsort(np.concatenate([where for where, _ in parts]), kind="stable")
+        costs = (np.concatenate([getattr(one, name) for _, one in parts], axis=1)[:, order] for name in DRAWN)
+        return DrawnCosts(**dict(zip(DRAWN, costs, strict=True)), basis=parts[0][1].basis)
 
 
 def along_draws(found: T, n: int, at: slice) -> T:
@@ -113,40 +125,38 @@ def repriced(
     return latency_of(prices.latency_by_cause_s), energy_of(prices.energy_by_cause_j)
 
 
-def intervals_of(
+def drawn_costs_of(
     workload: Workload,
     platform: Platform,
     batches: Iterable[tuple[NDArray[np.int64], Costing]],
     accounting: Accounting,
     draws: Draws | None = None,
-) -> Intervals:
-    """Say how far latency and energy of plans may be off that have been laid out.
+) -> DrawnCosts:
+    """Price plans that have been laid out with each draw of the platform's constants.
 
     Parameters
     ----------
     batches : iterable of (positions, Costing)
         Of one strategy each.
     draws : Draws, optional
-        Values of the platform's constants; by default those of `draws_of`.
+        By default those of `draws_of`.
     """
     draws = draws or draws_of(platform)
     many = drawn(platform, draws)
-
-    def priced_batches() -> Iterator[tuple[NDArray[np.int64], Intervals]]:
-        for where, found in batches:
-            for start in range(0, len(where), PRICED_AT_ONCE):
-                at = slice(start, start + PRICED_AT_ONCE)
-                costs = repriced(workload, many, found, accounting, at)
-                ends = np.array([np.percentile(one, PERCENTILES, axis=0) for one in costs])
-                yield where[at], Intervals.of(ends, draws.basis)
-
-    return Intervals.scattered(priced_batches(), draws.basis)
+    parts = []
+    for where, found in batches:
+        for start in range(0, max(len(where), 1), PRICED_AT_ONCE):
+            at = slice(start, start + PRICED_AT_ONCE)
+            shape = len(draws), len(where[at])
+            costs = (np.broadcast_to(one, shape) for one in repriced(workload, many, found, accounting, at))
+            parts.append((where[at], DrawnCosts(**dict(zip(DRAWN, costs, strict=True)), basis=draws.basis)))
+    return DrawnCosts.joined(parts)
 
 
-def intervals(
+def drawn_costs(
     workload: Workload, platform: Platform, plans: Plans, accounting: Accounting | None = None
-) -> Intervals:
-    """Say how far latency and energy of plans may be off.
+) -> DrawnCosts:
+    """Cost plans with each draw of the platform's constants.
 
     Raises
     ------
@@ -154,4 +164,5 @@ def intervals(
         A strategy is not known, or has no such plan on this workload and platform.
     """
     accounting = accounting or Accounting()
-    return intervals_of(workload, platform, laid_out(workload, platform, plans, accounting), accounting)
+    batches = laid_out(workload, platform, plans, accounting)
+    return drawn_costs_of(workload, platform, batches, accounting)

@@ -52,6 +52,8 @@ class Operator:
         Bytes of weights, and of KV cache or activations, that it moves between L2 and L1.
     bits : int
         Width of the elements that are packed or unpacked.
+    tiled_rows : int or array
+        Rows of a product that this is for, once for each tile of them.
     transposed : bool
         Whether the product is written transposed (V, so that it can be multiplied row by row).
     """
@@ -65,6 +67,7 @@ class Operator:
     weight_bytes: Floats = 0.0
     data_bytes: Floats = 0.0
     bits: int = 8
+    tiled_rows: Ints = 1
     transposed: bool = False
 
     @property

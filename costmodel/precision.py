@@ -55,7 +55,8 @@ def packing_cycles(kernels: Kernels, operator: Operator, n_cores: int) -> Any:
     if kernels.packing is None:
         raise ValueError(f"no packing in kernel set {kernels.description!r}")
     costs = {4: kernels.packing.bits_4, 6: kernels.packing.bits_6}[operator.bits]
-    return operator.elements * (costs.pack if operator.kind is Kind.PACK else costs.unpack) / n_cores
+    each = costs.pack if operator.kind is Kind.PACK else costs.unpack
+    return kernels.passes(operator.tiled_rows) * operator.elements * each / n_cores
 
 
 def element_bytes(bits: Values | int, own: int) -> Any:
@@ -68,32 +69,43 @@ def narrower(bits: Values | int, own: int) -> Any:
     return np.where(np.minimum(bits, BYTE) < own, np.minimum(bits, BYTE), BYTE)
 
 
-def packing(kind: Kind, name: str, bits: Values, *, rows: Ints, columns: Ints) -> tuple[Operator, ...]:
+def packing(
+    kind: Kind, name: str, bits: Values, *, rows: Ints, columns: Ints, tiled_rows: Ints = 1
+) -> tuple[Operator, ...]:
     """Pack or unpack elements of plans whose width is below a byte; nothing for others."""
     return tuple(
-        Operator(kind=kind, name=f"{kind} {name}", rows=rows, columns=columns * (bits == width), bits=width)
+        Operator(
+            kind=kind,
+            name=f"{kind} {name}",
+            rows=rows,
+            columns=columns * (bits == width),
+            bits=width,
+            tiled_rows=tiled_rows,
+        )
         for width in PACKED
         if np.any(bits == width)
     )
 
 
-def quantised(work: Iterable[Operator], plans: Plans, own: int, kernels: Kernels) -> tuple[Operator, ...]:
+def quantised(work: Iterable[Operator], plans: Plans, own: int) -> tuple[Operator, ...]:
     """Give work with weights of the plans' width: fewer bytes, unpacked once for each tile of rows.
 
     Parameters
     ----------
     own : int
         Width of the model's weights.
-    kernels : Kernels
-        Says how many rows it works on at once.
     """
     bits = plans["weight_bits"]
     found: list[Operator] = []
     for operator in work:
         if operator.kind is Kind.MATMUL:
-            passes = kernels.passes(operator.rows)
             found += packing(
-                Kind.UNPACK, operator.name, bits, rows=passes, columns=operator.columns * operator.depth
+                Kind.UNPACK,
+                operator.name,
+                bits,
+                rows=operator.depth,
+                columns=operator.columns,
+                tiled_rows=operator.rows,
             )
             share = np.minimum(bits, own) / own
             operator = replace(operator, weight_bytes=operator.weight_bytes * share)

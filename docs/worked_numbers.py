@@ -34,7 +34,7 @@ from costmodel.dealing import STEPS as STEPS
 from costmodel.dealing import costing
 from costmodel.draws import N_DRAWS as N_DRAWS
 from costmodel.draws import draws_of
-from costmodel.intervals import intervals
+from costmodel.intervals import drawn_costs
 from costmodel.media import medium_of
 from costmodel.memory import Regime
 from costmodel.operators import Kind, Operator
@@ -199,11 +199,12 @@ def head_late(n_chips: int, class_: int) -> list[float]:
 def interval_table(*chips: int) -> str:
     """Latency and energy of published-style plans in groups of two as stated, and their intervals."""
     plans = Plans.of(Plan(strategy="head_wise", n_chips=n, group_size=2, **AS_PUBLISHED) for n in chips)
-    found, stated = intervals(TINY, SIRACUSA, plans, MODEL), evaluate(TINY, SIRACUSA, plans, MODEL)
+    found, stated = (f(TINY, SIRACUSA, plans, MODEL) for f in (drawn_costs, evaluate))
     lines = ["| chips | latency, ms | 5, 50, 95 % | energy, mJ | 5, 50, 95 % |", "|---|---|---|---|---|"]
     for i, n in enumerate(chips):
         cells = [str(n)]
-        for value, ends in ((stated.latency_s, found.latency_s), (stated.energy_j, found.energy_j)):
+        for name, ends in found.intervals.items():
+            value = getattr(stated, name)
             cells += [
                 f"{value[i] * MS:.2f}",
                 ", ".join(f"{e[i] * MS:.2f}" for e in (ends.low, ends.median, ends.high)),

@@ -25,6 +25,7 @@ from dse.picks import (
     used_chips,
     used_chips_sentences,
 )
+from dse.robustness import robustness_sentences
 from dse.search import Job, SearchResult
 from dse.tables import INTERVAL, exceeded, levers, published_ground
 from dse.terminal import plain_table
@@ -58,8 +59,8 @@ def shown_rows(front: pd.DataFrame) -> list[int]:
 
 
 def _drawn(objective: Objective, front: pd.DataFrame | pd.Series[Any]) -> bool:
-    """Whether an objective has an interval over draws."""
-    return objective.name in DRAWN and bool(np.all(pd.notna(front[f"{objective.column}_{INTERVAL[0]}"])))
+    """Whether an objective of a plan, or of any, has an interval over draws."""
+    return objective.name in DRAWN and bool(np.any(pd.notna(front[f"{objective.column}_{INTERVAL[0]}"])))
 
 
 def _label(objective: Objective, front: pd.DataFrame) -> str:
@@ -78,7 +79,13 @@ def _cell(objective: Objective, row: pd.Series[Any], known: Calibration) -> str:
     if not _drawn(objective, row):
         return objective.shown(value)
     drawn = (objective.short(float(row[f"{objective.column}_{end}"])) for end in INTERVAL)
-    return f"{objective.shown(value)}\n{' '.join(drawn)}"
+    return f"{objective.shown(value)}\n{_side(objective, row)}{' '.join(drawn)}"
+
+
+def _side(objective: Objective, row: pd.Series[Any]) -> str:
+    """Mark a value that lies outside its interval over draws."""
+    value, low, high = (float(row[f"{objective.column}{end}"]) for end in ("", "_low", "_high"))
+    return "< " if value < low else "> " if value > high else ""
 
 
 def _chips_cells(result: SearchResult) -> list[str]:
@@ -130,7 +137,11 @@ def summary_lines(result: SearchResult, front: pd.DataFrame) -> list[RenderableT
     rows = shown_rows(front)
     if left := len(front) - len(rows):
         lines.append(Text(f"({left} more in pareto.csv)", style="dim"))
-    lines.append(Text(basis_words(result.front_intervals.basis), style="dim"))
+    drawn = result.front_drawn
+    basis = basis_words(drawn.basis if drawn.vary else "none")
+    outside = any(_side(o, front.iloc[i]) for o in OBJECTIVES.values() if _drawn(o, front) for i in rows)
+    sides = " < and >: as stated, less or more than that." if outside else ""
+    lines.append(Text(f"{basis}{sides}", style="dim"))
     trials = [*result.front[rows].tolist(), *picks(result).values()]
     return [
         *lines,
@@ -139,6 +150,7 @@ def summary_lines(result: SearchResult, front: pd.DataFrame) -> list[RenderableT
         *ground_lines(result, trials),
         "",
         Text(recommendation(result), style="bold green"),
+        *robustness_sentences(result),
         *more_chips_sentences(more_chips(result), objectives_of(result.job.metric)["accuracy_drop"]),
         *used_chips_sentences(used_chips(result)),
     ]

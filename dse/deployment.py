@@ -15,11 +15,12 @@ from costmodel.context import context_room
 from costmodel.costing import code_bytes
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.dealing import recosted
+from costmodel.draws import held
 from costmodel.evaluate import Inspection, evaluate, inspect
 from costmodel.evaluate import Synchronisation as PlannedSynchronisation
 from costmodel.evidence import energy_evidence
 from costmodel.hardware import Platform
-from costmodel.intervals import Interval, Intervals, intervals_of
+from costmodel.intervals import DrawnCosts, Interval, drawn_costs_of
 from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
@@ -57,9 +58,10 @@ from dse.ground import ground
 
 
 def predicted(
-    workload: Workload, platform: Platform, costs: Costs, ends: Intervals, index: int
+    workload: Workload, platform: Platform, costs: Costs, drawn: DrawnCosts, index: int
 ) -> PredictedCosts:
     """Costs of plan `index` as numbers; workload and platform say how far accuracy and times may be off."""
+    ends = {name: _cost_interval(one, index) for name, one in drawn.intervals.items()}
     return PredictedCosts(
         latency_s=float(costs.latency_s[index]),
         latency_by_cause_s={c: float(costs.latency_by_cause_s[c][index]) for c in LATENCY_CAUSES},
@@ -67,9 +69,9 @@ def predicted(
         energy_by_cause_j={c: float(costs.energy_by_cause_j[c][index]) for c in ENERGY_CAUSES},
         energy_evidence=dict(energy_evidence(platform)),
         intervals=CostIntervals(
-            basis=ends.basis,
-            latency_s=_cost_interval(ends, ends.latency_s, index),
-            energy_j=_cost_interval(ends, ends.energy_j, index),
+            basis=drawn.basis if any(ends.values()) else "none",
+            **ends,
+            held=held(platform),
             time_uncertainty=platform.kernels.time_uncertainty,
         ),
         edp_js=float(costs.edp_js[index]),
@@ -97,11 +99,9 @@ def predicted(
     )
 
 
-def _cost_interval(ends: Intervals, of: Interval, index: int) -> CostInterval | None:
-    if ends.basis == "none":
-        return None
+def _cost_interval(of: Interval, index: int) -> CostInterval | None:
     low, median, high = (float(values[index]) for values in (of.low, of.median, of.high))
-    return CostInterval(low=low, median=median, high=high)
+    return None if np.isnan(median) else CostInterval(low=low, median=median, high=high)
 
 
 def _accuracy_drop(workload: Workload, costs: Costs, index: int) -> AccuracyDrop:
@@ -159,8 +159,8 @@ def deployment(workload: Workload, platform: Platform, plan: Plan, accounting: A
     platform_record, mcu, link, kernels = platform.records
     decisions = strategy_named(plan.strategy).decisions
     batch = [(np.zeros(1, dtype=np.int64), found.costing)]
-    ends = intervals_of(workload, platform, batch, accounting)
-    costs = predicted(workload, platform, found.costing.costs, ends, 0)
+    drawn = drawn_costs_of(workload, platform, batch, accounting)
+    costs = predicted(workload, platform, found.costing.costs, drawn, 0)
     return Deployment(
         schema_version=SCHEMA_VERSION,
         generator=f"dse {__version__}",

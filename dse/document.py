@@ -192,8 +192,13 @@ class CostIntervals(BaseModel):
     Attributes
     ----------
     basis : {"sample", "ranges", "none"}
-        Values that go together, with which all that was published comes out; each constant drawn by itself
-        between the low and the high of its file; or no file states any, and there are no intervals.
+        Values that go together, with which all comes out that does with those stated of what was published;
+        each constant drawn by itself between the low and the high of its file; or no file states any of one
+        that these costs depend on, and there are no intervals.
+    latency_s, energy_j : CostInterval, optional
+        None of a cost that no draw changes.
+    held : list of str
+        Numbers that are not drawn though their files state how far they may be off.
     time_uncertainty : float, optional
         How far absolute times may be off besides, as the kernel set says.
     """
@@ -203,6 +208,7 @@ class CostIntervals(BaseModel):
     basis: Basis
     latency_s: CostInterval | None
     energy_j: CostInterval | None
+    held: list[str]
     time_uncertainty: float | None
 
 

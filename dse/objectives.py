@@ -90,7 +90,8 @@ class Objective:
 
     def short(self, value: float) -> str:
         """Value in the unit that people see, as short as an interval allows: three digits."""
-        return f"{value / self.per_shown:#.3g}".rstrip(".")
+        scaled = float(f"{value / self.per_shown:.3g}")
+        return digits(scaled) if abs(scaled) >= 1e3 else f"{scaled:#.3g}".rstrip(".")
 
     def with_interval(self, value: float, low: float, high: float) -> str:
         """Say a value with its interval, in the unit that people see."""

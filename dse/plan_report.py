@@ -124,6 +124,7 @@ def ground_lines(document: Deployment) -> list[str]:
 
 def interval_lines(predicted: PredictedCosts) -> list[RenderableType]:
     """Say how far latency and energy may be off, and absolute times besides."""
+    outside: list[str] = []
     ends, share = predicted.intervals, predicted.intervals.time_uncertainty
     table = plain_table("total", "as stated", "5 %", "50 %", "95 %", right=range(1, 5))
     for name, value, interval, shown in (
@@ -133,7 +134,12 @@ def interval_lines(predicted: PredictedCosts) -> list[RenderableType]:
         if interval is not None:
             of_draws = (interval.low, interval.median, interval.high)
             table.add_row(name, *(shown(one) for one in (value, *of_draws)))
-    lines: list[RenderableType] = ["", *([table] if table.rows else []), basis_words(ends.basis)]
+            if not interval.low <= value <= interval.high:
+                side = "less" if value < interval.low else "more"
+                outside.append(f"The {name} as stated is {side} than 95 % of the draws give.")
+    lines: list[RenderableType] = ["", *([table] if table.rows else []), basis_words(ends.basis), *outside]
+    if table.rows and ends.held:
+        lines.append(f"Held, though their files say how far they may be off: {', '.join(ends.held)}.")
     if share is not None:
         low, high = (seconds(predicted.latency_s * (1 + end)) for end in (-share, share))
         lines.append(f"Times carry about {share:.0%} besides, {low} to {high}; ratios of plans less.")

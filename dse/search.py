@@ -17,7 +17,7 @@ from costmodel.costs import Costs
 from costmodel.errors import UsageError
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform
-from costmodel.intervals import Intervals, intervals
+from costmodel.intervals import DrawnCosts, drawn_costs
 from costmodel.plan import Plans, plan_of
 from costmodel.strategies import keys
 from costmodel.workload import Workload
@@ -183,15 +183,15 @@ class SearchResult:
         return int(self.front[knee(self.values[self.front])]) if len(self.front) else None
 
     @cached_property
-    def front_intervals(self) -> Intervals:
-        """How far latency and energy of the front's plans may be off."""
+    def front_drawn(self) -> DrawnCosts:
+        """Latency and energy of the front's plans with each draw of the platform's constants."""
         platform, accounting = self.job.platform, self.job.accounting
         found = []
         for of, workload in enumerate(self.job.workloads):
             where = np.flatnonzero(self.of_workload[self.front] == of)
             plans = self.plans.take(self.front[where])
-            found.append((where, intervals(workload, platform, plans, accounting)))
-        return Intervals.scattered(found, found[0][1].basis)
+            found.append((where, drawn_costs(workload, platform, plans, accounting)))
+        return DrawnCosts.joined(found)
 
     @property
     def nearest(self) -> int:

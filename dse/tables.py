@@ -14,6 +14,7 @@ from costmodel.strategies import STRATEGIES
 from dse.deployment import regime_name
 from dse.ground import Ground, ground
 from dse.objectives import OBJECTIVES, SCORES
+from dse.robustness import robustness
 from dse.search import SearchResult
 
 INTERVAL = ("low", "median", "high")  # ends of a column's interval, and its middle
@@ -116,11 +117,12 @@ def front_table(result: SearchResult) -> pd.DataFrame:
     """The front's rows of `trials_table`, by the first objective, with the knee and certificate marked."""
     frame = trials_table(result).iloc[result.front].drop(columns=["feasible", "exceeds", "on_front"])
     frame = frame.reset_index()
-    ends = result.front_intervals
-    for column, interval in (("latency_s", ends.latency_s), ("energy_j", ends.energy_j)):
+    for column, interval in result.front_drawn.intervals.items():
         for end in INTERVAL:
-            frame[f"{column}_{end}"] = np.nan if ends.basis == "none" else getattr(interval, end)
+            frame[f"{column}_{end}"] = getattr(interval, end)
     frame.index = pd.RangeIndex(len(frame), name="front_index")
     frame["knee"] = result.front == result.recommended
+    found = robustness(result)
+    frame["knee_share"] = np.nan if found is None else found.knee
     frame["distance_from_exact"] = result.certificate.distance
     return frame

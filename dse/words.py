@@ -91,7 +91,8 @@ def request_words(request: str, n_tokens: int, context_max: int) -> str:
 
 
 OF_BASIS = {
-    "sample": f"{N_DRAWS} sets of the platform's constants that keep all that was published of it",
+    "sample": f"{N_DRAWS} sets of the platform's constants that keep what those stated keep of what "
+    "was published",
     "ranges": f"{N_DRAWS} draws of the platform's constants, each by itself, from low to high of its file",
 }
 
@@ -100,10 +101,10 @@ def basis_words(basis: Basis) -> str:
     """Say what the 5, 50 and 95 % of latency and energy are of.
 
     >>> basis_words("none")
-    'No constant of the platform states how far it may be off.'
+    'No constant that these costs depend on says how far it may be off.'
     """
     if basis == "none":
-        return "No constant of the platform states how far it may be off."
+        return "No constant that these costs depend on says how far it may be off."
     return f"5, 50 and 95 % are of {OF_BASIS[basis]}."
 
 

@@ -76,7 +76,7 @@ def _plain(value: object) -> object:
     """Pass a number, a word or a yes or no, and nothing else."""
     finite = isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
     if not finite:
-        raise ValueError("must be a finite number, text, true or false")
+        raise ValueError(f"must be a finite number, text, true or false, got {cut(value)}")
     return value
 
 
@@ -106,8 +106,8 @@ class Sourced(BaseModel):
     source: Text
     where: Text
     status: Status
-    low: float | None = None
-    high: float | None = None
+    low: PlainNumber | None = None
+    high: PlainNumber | None = None
     reason: str | None = None
     fitted_on: tuple[str, ...] | None = None
 
@@ -144,7 +144,7 @@ def _sourced(raw: object) -> Sourced:
             text = f"unknown key; {nearest(place, Sourced.model_fields)}"
         elif first["type"] == "missing":
             text = "is missing"
-        elif place:
+        elif place and first["type"] != "value_error":
             text = f"{text}, got {cut(first['input'])}"
         raise ValueError(f"{place}: {text}" if place else text) from None
 
@@ -164,10 +164,17 @@ class Reader(BeforeValidator):
     ----------
     drawn : bool
         Whether costs may be asked for many values at once, drawn between its low and its high.
+    counts : bool
+        Whether it is a whole number.
     """
 
     unit: str | None = None
     drawn: bool = False
+    counts: bool = False
+
+    def in_si(self, number: float, unit: str | None) -> float:
+        """Give a number of a file's unit in SI."""
+        return number if self.unit is None or unit is None else to_unit(number, unit, self.unit)
 
 
 def quantity(
@@ -216,11 +223,11 @@ def count(minimum: int = 1, maximum: int = MAX_COUNT, *, drawn: bool = False) ->
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
             raise ValueError(f"value {cut(value)} must be a whole number, {minimum} to {maximum}")
         for name, end in _ends(_sourced(raw)):
-            if not end.is_integer() or not minimum <= end <= maximum:
+            if not minimum <= end <= maximum or not float(end).is_integer():
                 raise ValueError(f"{name} {cut(end)} must be a whole number, {minimum} to {maximum}")
         return value
 
-    return Reader(read, drawn=drawn)
+    return Reader(read, drawn=drawn, counts=True)
 
 
 def fraction(*, drawn: bool = False) -> Reader:
@@ -242,13 +249,19 @@ def real(minimum: float, maximum: float, *, drawn: bool = False) -> Reader:
 def _plain_number(allows: Callable[[float], bool], must: str, *, drawn: bool) -> Reader:
     """Reader of a number that has a source and no unit; `must` says which are allowed."""
 
+    def held_to(name: str, number: float) -> None:
+        if not allows(number):
+            raise ValueError(f"{name} {cut(number)} {must}")
+        if number and abs(number) < SMALLEST:
+            raise ValueError(f"{name} {cut(number)} is nearer to 0 than {SMALLEST:g}")
+
     def read(raw: object) -> float:
         value = _without_unit(raw)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not allows(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"value {cut(value)} {must}")
+        held_to("value", value)
         for name, end in _ends(_sourced(raw)):
-            if not allows(end):
-                raise ValueError(f"{name} {cut(end)} {must}")
+            held_to(name, end)
         return float(value)
 
     return Reader(read, drawn=drawn)

@@ -140,7 +140,7 @@ def half(
         return packing(kind, "activations", bits, rows=s, columns=columns)
 
     def quantise(*operators: Operator) -> tuple[Operator, ...]:
-        return quantised(operators, plans, m.weight_bits, platform.kernels)
+        return quantised(operators, plans, m.weight_bits)
 
     arrive = transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a)
     made = transformer.product(workload, last, columns=own, depth=after.seen)
@@ -207,7 +207,7 @@ def mlp(
     )
 
 
-def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards) -> tuple[Part, Part]:
+def around(workload: Workload, plans: Plans, shards: Shards) -> tuple[Part, Part]:
     """Embedding, and LM head of the last token; both matrices are cut by vocabulary rows.
 
     Tokens' rows are taken to lie evenly on the chips, and are gathered. The head needs all columns of
@@ -219,7 +219,7 @@ def around(workload: Workload, platform: Platform, plans: Plans, shards: Shards)
     embedding_table, head_table = transformer.table_bytes(m, weight_bytes, rows)
     found = Exchange(kind="gather", sent_bytes=np.ceil(s * m.embedding * m.activation_bytes / n))
     last = shards.units["embedding_columns"] * m.activation_bytes
-    product = quantised(transformer.logits(workload, rows), plans, m.weight_bits, platform.kernels)
+    product = quantised(transformer.logits(workload, rows), plans, m.weight_bits)
     logits = (transformer.norm(workload, m.embedding, rows=1), *product)
     best = Exchange(kind="gather", sent_bytes=transformer.CANDIDATE_BYTES)
     embedding = Part(
@@ -248,7 +248,7 @@ def program(workload: Workload, platform: Platform, plans: Plans, _fills: Fills)
     m = workload.model
     shards = balanced(m, plans["n_chips"], dimensions(m), replicate=plans["kv_replication"])
     points = gather_points(m, shards, plans)
-    embedding, head = around(workload, platform, plans, shards)
+    embedding, head = around(workload, plans, shards)
     halves = (part(workload, platform, plans, shards, points) for part in (attention, mlp))
     parts = (embedding, *halves, head)
     return Program(

@@ -90,7 +90,6 @@ def handed_down(
 
 def half(
     workload: Workload,
-    platform: Platform,
     plans: Plans,
     name: str,
     work: tuple[Operator, ...],
@@ -115,7 +114,7 @@ def half(
         merge_bytes=s * e * HELD_SUM_BITS / 8,
         root_bytes=s * e * m.activation_bytes,
     )
-    packed = quantised(work, plans, m.weight_bits, platform.kernels)
+    packed = quantised(work, plans, m.weight_bits)
     return (
         handed_down(workload, plans, name, rows=s, takes_part=takes_part),
         Step(name=name, work=(arrive, *packed, own_narrowed, leave), exchange=exchange),
@@ -148,7 +147,6 @@ def embedding(workload: Workload, plans: Plans, table: Mapping[str, PerChip]) ->
 
 def head(
     workload: Workload,
-    platform: Platform,
     plans: Plans,
     vocabulary_rows: Ints,
     table: Mapping[str, PerChip],
@@ -160,7 +158,7 @@ def head(
     best = Exchange(kind="reduce", sent_bytes=transformer.CANDIDATE_BYTES, group_size=group_size)
     told = Exchange(kind="broadcast", sent_bytes=transformer.TOKEN_BYTES, group_size=group_size)
     logits = transformer.logits(workload, vocabulary_rows)
-    work = quantised(logits, plans, m.weight_bits, platform.kernels)
+    work = quantised(logits, plans, m.weight_bits)
     return Part(
         name="head",
         steps=(
@@ -237,7 +235,7 @@ def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) 
     shards = dealt_out(workload, plans, fills)
     columns = shards.units["ffn_columns"]
     steps = {
-        name: half(workload, platform, plans, name, work, takes_part)
+        name: half(workload, plans, name, work, takes_part)
         for name, work, takes_part in (
             ("attention", attention(workload, shards.heads, shards.kv_heads), shards.heads > 0),
             ("mlp", feed_forward(workload, columns), np.ones(columns.shape, dtype=bool)),
@@ -266,7 +264,7 @@ def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) 
         parts=(
             embedding(workload, plans, embedding_table),
             *halves.values(),
-            head(workload, platform, plans, rows, head_table),
+            head(workload, plans, rows, head_table),
         ),
         weight_bits=narrower(plans["weight_bits"], m.weight_bits),
         message_bits=np.where(

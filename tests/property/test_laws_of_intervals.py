@@ -1,5 +1,6 @@
 """Pricing with many constants at once gives what pricing with each of them by itself gives."""
 
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -12,7 +13,7 @@ from costmodel import Accounting, Plan, Plans, Platform, Workload, load_platform
 from costmodel.costing import costed as costed_again
 from costmodel.dealing import laid_out
 from costmodel.draws import PARTS, Draws, drawable, drawn, with_constants
-from costmodel.intervals import intervals_of, repriced
+from costmodel.intervals import drawn_costs_of, repriced
 from costmodel.parameters import drawn_keys
 from costmodel.strategies import STRATEGIES
 from tests.strategies import ROUNDING, accountings, any_platforms, costed, drawn_plans, workloads
@@ -32,13 +33,12 @@ def stated(platform: Platform, key: str) -> float:
 
 
 def some_draws(platform: Platform, seed: int, n: int = 3) -> Draws:
-    """Other values of all constants that can be drawn, but the rows of a tile."""
+    """Other values of all constants that can be drawn."""
     rng, values = np.random.default_rng(seed), {}
     for part in PARTS:
-        for name, _ in drawn_keys(getattr(platform, part), f"{part}."):
-            if name != "kernels.row_tile":
-                about = rng.random(n) if name in SHARES else stated(platform, name) * 2 ** rng.normal(size=n)
-                values[name] = about
+        for name, reader in drawn_keys(getattr(platform, part), f"{part}."):
+            about = rng.random(n) if name in SHARES else stated(platform, name) * 2 ** rng.normal(size=n)
+            values[name] = np.maximum(np.round(about), 1) if reader.counts else about
     return Draws(values=values, basis="ranges")
 
 
@@ -57,21 +57,23 @@ def test_pricing_with_many_constants_is_pricing_with_each(strategy: str, data: s
     for i in range(len(draws)):
         one = with_constants(platform, {key: float(values[i]) for key, values in draws.values.items()})
         one = with_constants(one, {"mcu.idle_power": float(np.ravel(many.mcu.idle_power_w)[i])})
-        again = costed_again(workload, one, found.plans, counted, found.fills, found.placement).costs
+        placement = replace(found.placement, passes=one.kernels.passes(workload.rows))
+        again = costed_again(workload, one, found.plans, counted, found.fills, placement).costs
         np.testing.assert_allclose(np.broadcast_to(latency, shape)[i], again.latency_s, ROUNDING)
         np.testing.assert_allclose(np.broadcast_to(energy, shape)[i], again.energy_j, ROUNDING)
 
 
 @given(workload=workloads(), platform=any_platforms(), batch=drawn_plans("head_wise"), counted=accountings())
-def test_with_the_constants_as_stated_an_interval_is_the_cost(
+def test_with_the_constants_as_stated_a_cost_is_the_one_stated_and_has_no_interval(
     workload: Workload, platform: Platform, batch: Plans, counted: Accounting
 ) -> None:
     found = costed(workload, platform, batch, counted)
     where = np.arange(len(batch))
-    ends = intervals_of(workload, platform, [(where, found)], counted, Draws(values={}, basis="none"))
-    for interval, cost in ((ends.latency_s, found.costs.latency_s), (ends.energy_j, found.costs.energy_j)):
-        for end in vars(interval).values():
-            np.testing.assert_allclose(end, cost, ROUNDING)
+    costs = drawn_costs_of(workload, platform, [(where, found)], counted, Draws(values={}, basis="none"))
+    np.testing.assert_allclose(costs.latency_s, found.costs.latency_s[None], ROUNDING)
+    np.testing.assert_allclose(costs.energy_j, found.costs.energy_j[None], ROUNDING)
+    for interval in costs.intervals.values():
+        assert np.all(np.isnan(list(vars(interval).values())))
 
 
 CASES = [
@@ -107,11 +109,10 @@ def test_every_constant_that_is_drawn_moves_some_cost(
         batches = list(laid_out(workload, platform, plans, Accounting()))
         for one in drawable(platform):
             names.add(one.name)
-            values = {one.name: one.in_si(one.between(np.array([0.0, 1.0])))}
-            ends = intervals_of(
-                workload, platform, batches, Accounting(), Draws(values=values, basis="ranges")
-            )
-            if any(np.any(interval.low < interval.high) for interval in (ends.latency_s, ends.energy_j)):
+            values = {one.name: one.between(np.array([0.0, 1.0]))}
+            draws = Draws(values=values, basis="ranges")
+            costs = drawn_costs_of(workload, platform, batches, Accounting(), draws)
+            if any(np.any(interval.low < interval.high) for interval in costs.intervals.values()):
                 moved.add(one.name)
     assert names - moved <= UNMOVED.keys()
     assert len(names) > 10

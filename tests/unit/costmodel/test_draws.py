@@ -1,10 +1,12 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from costmodel import Platform, load_platform
-from costmodel.draws import N_DRAWS, Draws, drawable, drawn, draws_of, samples
+from costmodel.draws import N_DRAWS, Draws, drawable, drawn, draws_of, held, samples
+from costmodel.errors import ParameterError
 from costmodel.hardware import platform_of
 from costmodel.parameters import Record, load
 
@@ -48,9 +50,8 @@ def test_draws_lie_between_low_and_high(platform: Platform) -> None:
     draws = draws_of(platform)
     assert len(draws) == N_DRAWS
     for one in drawable(platform):
-        low, high = one.in_si(one.low), one.in_si(one.high)
         values = draws.values[one.name]
-        assert np.all((values >= low * (1 - 1e-6)) & (values <= high * (1 + 1e-6))), one.name
+        assert np.all((values >= one.low * (1 - 1e-5)) & (values <= one.high * (1 + 1e-5))), one.name
 
 
 def test_draws_by_themselves_cover_the_range_evenly_by_logarithm_and_whatever_else_is_drawn() -> None:
@@ -105,3 +106,48 @@ def test_a_chip_that_waits_draws_no_more_than_one_that_works() -> None:
     values = {"mcu.core_power": np.array([1e-3, 2e-3]), "mcu.idle_power": np.array([1.0, 1e-3])}
     many = drawn(WIRED, Draws(values=values, basis="ranges"))
     assert many.mcu.idle_power_w.ravel().tolist() == [8e-3, 1e-3]
+
+
+def with_entry(platform: Platform, kind: str, key: str, **said: object) -> Platform:
+    """Give the platform with other things said of one value."""
+
+    def changed(record: Record) -> Record:
+        *tables, last = key.split(".")
+        data = inner = deepcopy(record.data)
+        for table in tables:
+            inner = inner[table]
+        inner[last] |= said
+        return replace(record, data=data)
+
+    return platform_of(tuple(changed(r) if r.kind == kind else r for r in platform.records))
+
+
+def test_a_power_in_decibels_is_drawn_in_watts() -> None:
+    radio = with_entry(RADIO, "link", "transmit_power", value=13.0, unit="dBm", low=10.0, high=20.0)
+    assert radio.link.transmit_power_w == pytest.approx(0.01995, rel=1e-3)
+    values = draws_of(radio).values["link.transmit_power"]
+    assert (values.min(), values.max()) == pytest.approx((0.01, 0.1), rel=0.02)
+
+
+def test_chips_that_share_an_l3_have_no_sample() -> None:
+    shared = {"value": "shared", "source": "s", "where": "w", "status": "measured"}
+    record = WIRED.records[0]
+    platform = platform_of((replace(record, data=record.data | {"l3": shared}), *WIRED.records[1:]))
+    assert draws_of(platform).basis == "ranges"
+
+
+def test_ranges_that_are_not_drawn_are_listed() -> None:
+    assert held(WIRED) == ["mcu.l2.reserve", "mcu.l3.size", "link.loss"]
+    one_ended = with_entry(WIRED, "link", "energy", low=None, high=1e9, status="measured")
+    assert "link.energy" in held(one_ended)
+    laws = with_entry(load_platform("siracusa-mipi", "pulp-gvsoc"), "kernels", "row_tile", low=16, high=64)
+    assert "kernels.row_tile" in held(laws)
+
+
+@pytest.mark.parametrize(
+    "said", [{"value": -100.0}, {"low": -100.0, "high": 0.0}, {"low": -70000.0, "high": 0}]
+)
+def test_a_shared_row_never_takes_less_than_no_time(said: dict[str, float]) -> None:
+    laws = load_platform("siracusa-mipi", "pulp-gvsoc")
+    with pytest.raises(ParameterError, match=r"softmax.split.per_core.*on 8 cores"):
+        with_entry(laws, "kernels", "softmax.split.per_core", **{"value": -1.0, **said})

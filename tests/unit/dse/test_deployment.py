@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_platform, load_workload
-from costmodel.intervals import intervals
+from costmodel.intervals import drawn_costs
 from costmodel.memory import Regime
 from costmodel.parameters import built_in_names
 from costmodel.plan import MAX_CHIPS
@@ -199,10 +199,10 @@ def test_schedule_names_what_happens_how_often(tinyllama: Workload, siracusa: Pl
 
 def test_costs_are_those_of_the_evaluation(tinyllama: Workload, siracusa: Platform) -> None:
     costs = evaluate(tinyllama, siracusa, Plans.of(PLANS), Accounting())
-    ends = intervals(tinyllama, siracusa, Plans.of(PLANS), Accounting())
+    drawn = drawn_costs(tinyllama, siracusa, Plans.of(PLANS), Accounting())
     for i, plan in enumerate(PLANS):
         document = deployment(tinyllama, siracusa, plan, Accounting())
-        assert document.costs == predicted(tinyllama, siracusa, costs, ends, i)
+        assert document.costs == predicted(tinyllama, siracusa, costs, drawn, i)
         assert document.costs.latency_s == pytest.approx(sum(document.costs.latency_by_cause_s.values()))
         assert document.costs.energy_j == pytest.approx(sum(document.costs.energy_by_cause_j.values()))
         assert document.costs.regime == regime_name(int(costs.regime[i]))
