@@ -42,14 +42,11 @@ def some_draws(platform: Platform, seed: int, n: int = 3) -> Draws:
     return Draws(values=values, basis="ranges")
 
 
-@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
-@given(data=st.data())
-def test_pricing_with_many_constants_is_pricing_with_each(strategy: str, data: st.DataObject) -> None:
-    workload: Workload = data.draw(workloads())
-    platform: Platform = data.draw(any_platforms())
-    batch: Plans = data.draw(drawn_plans(strategy))
-    counted: Accounting = data.draw(accountings())
-    draws = some_draws(platform, data.draw(st.integers(0, 2**32)))
+def check_each_draw(
+    workload: Workload, platform: Platform, batch: Plans, counted: Accounting, seed: int
+) -> None:
+    """Pricing with draws of all constants at once is costing with each of them, as laid out already."""
+    draws = some_draws(platform, seed)
     many = drawn(platform, draws)
     _, found = next(laid_out(workload, platform, batch, counted))
     latency, energy = repriced(workload, many, found, counted, slice(None))
@@ -61,6 +58,14 @@ def test_pricing_with_many_constants_is_pricing_with_each(strategy: str, data: s
         again = costed_again(workload, one, found.plans, counted, found.fills, placement).costs
         np.testing.assert_allclose(np.broadcast_to(latency, shape)[i], again.latency_s, ROUNDING)
         np.testing.assert_allclose(np.broadcast_to(energy, shape)[i], again.energy_j, ROUNDING)
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+@given(data=st.data())
+def test_pricing_with_many_constants_is_pricing_with_each(strategy: str, data: st.DataObject) -> None:
+    workload, platform = data.draw(workloads()), data.draw(any_platforms())
+    batch, counted = data.draw(drawn_plans(strategy)), data.draw(accountings())
+    check_each_draw(workload, platform, batch, counted, data.draw(st.integers(0, 2**32)))
 
 
 @given(workload=workloads(), platform=any_platforms(), batch=drawn_plans("head_wise"), counted=accountings())

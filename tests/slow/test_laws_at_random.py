@@ -1,5 +1,7 @@
 """Laws of costs over 3000 random workloads, platforms and batches of plans, every law on each of them.
 
+Priced with draws of the constants, too, each case costs what it does with the constants of each draw.
+
 Chips work on whole tiles and groups of columns, so that by operator laws somewhat more work may take somewhat
 less time: such cases are counted, and none is further off than `ROUNDED`. By rates there are none at all.
 """
@@ -19,6 +21,7 @@ from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from costmodel.kernel_sets import OperatorLaws
 from costmodel.precision import BYTE
 from costmodel.strategies import STRATEGIES
+from tests.property.test_laws_of_intervals import check_each_draw
 from tests.strategies import ROUNDING, accountings, changed, drawn_plans, platforms, workloads
 
 CASES, PARTS = 3000, 6
@@ -145,6 +148,7 @@ def test_laws_hold_but_for_whole_tiles(part: int) -> None:
         more: int,
     ) -> None:
         found.cases += 1
+        check_each_draw(workload, platform, batch, counted, found.cases)
         rounds = isinstance(platform.kernels, OperatorLaws)
         # Chips that pin blocks and are dealt out for time; of another workload, shares by room are others.
         timed = decided(batch, pinning=1).changed(shares=np.minimum(batch["shares"], 1))
