@@ -4,7 +4,8 @@ DseError
 ├── ParameterError   a parameter file: unknown name, misspelt key, bad value or unit
 ├── PlanError        a plan that makes no sense (misuse; a plan that does not fit is data)
 ├── UsageError       a value given to a command: objective, constraint, pick, option
-└── RunError         a run folder: exists already, cannot be written, is not complete
+├── RunError         a run folder: exists already, cannot be written, is not complete
+└── InterruptionError a search was stopped by its user, with something to go on with
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ class UsageError(DseError):
 
 class RunError(DseError):
     """A run folder cannot be written or read."""
+
+
+class InterruptionError(DseError):
+    """A search was stopped by its user; the hint says how to go on."""
 
 
 MAX_SHOWN_CHARS = 60

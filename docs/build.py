@@ -26,9 +26,10 @@ from costmodel import Accounting, load_platform, load_workload
 from costmodel.parameters import KINDS, built_in_names, load
 from dse.console import summary_lines
 from dse.export import title
+from dse.job import Job
 from dse.objectives import objectives_named
 from dse.reference import error_words, shown_value, within_words
-from dse.search import Job, search
+from dse.search import search
 from dse.tables import front_table
 from dse.validation import validate
 from search_spaces import load_space

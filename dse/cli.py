@@ -15,6 +15,7 @@ from dse.commands.search import search
 from dse.terminal import complain
 
 DEBUG_VARIABLE = "DSE_DEBUG"
+INTERRUPTED = 130
 # Root of the errors that typer raises for a command line it cannot parse; it has no public name there.
 CommandLineError: type[Any] = typer.BadParameter.__mro__[2]
 
@@ -62,16 +63,16 @@ def main() -> None:
     """Run the command line; every error is one or two lines, exit code 2 where the user can mend it."""
     try:
         code: Any = app(standalone_mode=False)
-    except typer.Abort:
-        code = 130
+        if code == INTERRUPTED:  # typer makes this of Ctrl-C, and says nothing
+            complain("interrupted")
+    except (typer.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        code = INTERRUPTED
     except CommandLineError as error:
         text = " ".join(error.format_message().split())
         if text:  # no arguments at all: the help was printed instead
             complain(text)
         code = 2
-    except KeyboardInterrupt:
-        complain("interrupted")
-        code = 130
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         code = 0
@@ -79,11 +80,11 @@ def main() -> None:
         complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
         code = 2
     except Exception as error:
-        from costmodel.errors import DseError
+        from costmodel.errors import DseError, InterruptionError
 
         if isinstance(error, DseError):
             complain(error.message, error.hint)
-            code = 2
+            code = INTERRUPTED if isinstance(error, InterruptionError) else 2
         elif os.environ.get(DEBUG_VARIABLE):
             raise
         else:

@@ -16,6 +16,7 @@ from costmodel.calibration import Calibration
 from costmodel.costs import LATENCY_CAUSES
 from dse.digits import joules, seconds
 from dse.export import plan_at, title
+from dse.job import Job
 from dse.objectives import OBJECTIVES, SCORES, Objective, objectives_of
 from dse.picks import (
     merged,
@@ -26,7 +27,7 @@ from dse.picks import (
     used_chips_sentences,
 )
 from dse.robustness import robustness_sentences
-from dse.search import Job, SearchResult
+from dse.search import SearchResult
 from dse.tables import INTERVAL, exceeded, levers, published_ground
 from dse.terminal import plain_table
 from dse.winners import winners_sentence

@@ -1,14 +1,11 @@
-"""The run folder ``results/<run>/``: written whole, never over something else, and read back."""
+"""The files of a run: tables, plan, figures and what was found; written, and read back."""
 
 from __future__ import annotations
 
-import json
 import platform as machine
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,87 +14,21 @@ import numpy as np
 import pandas as pd
 
 from costmodel.errors import RunError, UsageError, cut, nearest
-from costmodel.plan import DECISIONS, Number
+from costmodel.plan import DECISIONS
 from costmodel.strategies import STRATEGIES
 from dse import __version__
-from dse.deployment import deployment, inputs_of, workload_choice
-from dse.document import Deployment, RunWorkload
+from dse.deployment import deployment
+from dse.document import Deployment
+from dse.job import Job
+from dse.job_file import asked
 from dse.objectives import KNOWN, OBJECTIVES, SCORES, Objective
 from dse.picks import PICKS, picked_trial, picks
 from dse.plots import save_front
-from dse.search import Job, SearchResult
+from dse.run_folder import RUN_FILE, finish, going_on, new_files, read_summary, write_json
+from dse.search import SearchResult
 from dse.tables import exceeded, front_table, levers, trials_table
 
-RUN_FILE = "run.json"
-JOURNAL = "study.journal"
-UNFINISHED = ".unfinished"  # where a run is written that is to replace another
-RUN_FILES = (
-    RUN_FILE,
-    JOURNAL,
-    "trials.csv",
-    "pareto.csv",
-    "plan.json",
-    "pareto.svg",
-    "pareto.png",
-    "pareto.html",
-)
 PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
-
-
-def new_run_folder(path: Path, *, overwrite: bool) -> Path:
-    """Make the folder of a run, or give that of an earlier one if it may be overwritten.
-
-    Raises
-    ------
-    RunError
-        It exists and is not empty (and is no run, or may not be overwritten), or cannot be made.
-    """
-    try:
-        if path.exists() and not path.is_dir():
-            raise RunError(f"{path} exists and is not a folder")
-        if path.is_dir() and any(path.iterdir()):
-            if not overwrite:
-                raise RunError(f"{path} exists already", "name another --out, or add --overwrite")
-            if not any((path / name).is_file() for name in (RUN_FILE, JOURNAL)):
-                raise RunError(f"{path} is not empty and holds no run; it is not overwritten")
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise RunError(f"{path} cannot be written ({error.strerror})") from None
-    return path
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[Path]:
-    """Give the folder to write a run in; what an earlier run left is replaced when the new one is whole.
-
-    Of the earlier run, its own files are removed and no others.
-    """
-    if not any(folder.iterdir()):
-        yield folder
-        return
-    work = folder / UNFINISHED
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
-        yield work
-        for name in RUN_FILES:
-            (folder / name).unlink(missing_ok=True)
-        for path in work.iterdir():
-            path.replace(folder / path.name)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def free_run_folder(base: Path) -> Path:
-    """Give `base`, or `base-2`, `base-3`, ... when it is taken."""
-    path, count = base, 1
-    while path.exists():
-        count += 1
-        path = base.with_name(f"{base.name}-{count}")
-    return path
 
 
 def git_commit() -> str | None:
@@ -128,30 +59,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
+def run_summary(result: SearchResult, wall_s: float, study: str) -> dict[str, Any]:
     """Contents of run.json: what was asked, with what, what came out, and how the front was found."""
     job, certificate = result.job, result.certificate
     recommended = result.recommended
     summary: dict[str, Any] = {
         "arguments": sys.argv[1:],
-        "workloads": [
-            RunWorkload(**workload_choice(one).model_dump(), inputs=inputs_of(one.records)).model_dump()
-            for one in job.workloads
-        ],
-        "platform": job.platform.name,
-        "kernels": job.platform.kernels_name,
-        "accounting": vars_of(job.accounting),
-        "space": {
-            "name": job.space.name,
-            "choices": {
-                strategy: {name: extent(values) for name, values in choices.items()}
-                for strategy, choices in job.space.choices.items()
-            },
-        },
-        "objectives": [o.name for o in job.objectives],
-        "constraints": [c.text for c in job.constraints],
-        "budget": job.budget,
-        "seed": job.seed,
+        **asked(job, study),
         "front": vars_of(certificate),
         "recommended_trial": recommended,
         "picks": picks(result),
@@ -172,37 +86,9 @@ def run_summary(result: SearchResult, wall_s: float) -> dict[str, Any]:
     return summary
 
 
-def extent(values: tuple[Number, ...]) -> dict[str, Number] | list[Number]:
-    """Choices as a range where they are one, else as they are."""
-    low, high = values[0], values[-1]
-    whole = isinstance(low, int) and isinstance(high, int)
-    if whole and values == tuple(range(int(low), int(high) + 1)):
-        return {"low": low, "high": high}
-    return list(values)
-
-
 def vars_of(thing: object) -> dict[str, Any]:
     """Fields of a frozen data class."""
     return {name: getattr(thing, name) for name in thing.__dataclass_fields__}  # type: ignore[attr-defined]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file beside its place, then move it there: it is whole, or as it was."""
-    if path.is_dir():
-        raise RunError(f"{path} cannot be written (Is a directory)")
-    work = path.with_name(f".{path.name}.unfinished")
-    try:
-        work.write_text(text, encoding="utf-8")
-        work.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            work.unlink()
-        raise RunError(f"{path} cannot be written ({error.strerror})") from None
-
-
-def write_json(path: Path, data: object) -> None:
-    """Write JSON for people to read; floats keep every digit."""
-    path.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_plan(path: Path, document: Deployment) -> None:
@@ -233,21 +119,23 @@ def _title(workloads: Sequence[str], request: str, platform: str) -> str:
     return f"{' or '.join(workloads)}, {request}, on {platform}"
 
 
-def write_run(folder: Path, result: SearchResult, wall_s: float) -> list[Path]:
-    """Write all files of a run but the record; give their paths."""
-    trials, front, summary = trials_table(result), front_table(result), run_summary(result, wall_s)
-    paths = [folder / "trials.csv", folder / "pareto.csv"]
-    trials.to_csv(paths[0], lineterminator="\n")
-    front.to_csv(paths[1], lineterminator="\n")
-    recommended = result.recommended
-    if recommended is not None:
-        paths.append(folder / "plan.json")
-        write_plan(paths[-1], plan_at(result, recommended))
-        x, y = axes_of(result.job.objectives)
-        paths += save_front(folder, "pareto", trials, front, x, y, figure_title(summary))
-    paths.append(folder / RUN_FILE)
-    write_json(paths[-1], summary)
-    return paths
+def write_run(folder: Path, work: Path, result: SearchResult, wall_s: float, study: str) -> list[Path]:
+    """Write all files of a run but the record, and finish it; give the paths that they have then."""
+    trials, front = trials_table(result), front_table(result)
+    summary = run_summary(result, wall_s, study)
+    with new_files(work) as new:
+        paths = [new / "trials.csv", new / "pareto.csv"]
+        trials.to_csv(paths[0], lineterminator="\n")
+        front.to_csv(paths[1], lineterminator="\n")
+        recommended = result.recommended
+        if recommended is not None:
+            paths.append(new / "plan.json")
+            write_plan(paths[-1], plan_at(result, recommended))
+            x, y = axes_of(result.job.objectives)
+            paths += save_front(new, "pareto", trials, front, x, y, figure_title(summary))
+    names = [path.name for path in paths]
+    finish(folder, work, summary, names)
+    return [folder / name for name in (*names, RUN_FILE)]
 
 
 def axes_of(objectives: Sequence[Objective]) -> tuple[Objective, Objective]:
@@ -266,17 +154,17 @@ def read_run(folder: Path) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     RunError
         A file is missing, or not as a search writes it.
     """
-    if not (folder / RUN_FILE).is_file():
-        raise RunError(f"{folder} holds no {RUN_FILE}: it is not a finished run")
+    summary = read_summary(folder)
+    if summary.get("finished") is not True:
+        raise RunError(f"{folder} holds a search that is not finished", going_on(folder))
     try:
-        summary = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
         named = [entry[key] for entry in summary["workloads"] for key in ("name", "request")]
         named += [summary["platform"]]
         known = (
             len(named) > 1 and all(isinstance(name, str) for name in named) and bool(summary["objectives"])
         )
         known = known and set(summary["objectives"]) <= set(KNOWN)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         known = False
     if not known:
         raise RunError(f"{folder / RUN_FILE} is not as a search writes it")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from costmodel.plan import Plan
 
 MAX_CHOICES = 10_000
+MAX_BUDGET_DIGITS = 12
 DEFAULT_WORKLOAD, DEFAULT_PLATFORM = "tinyllama-42m", "siracusa-mipi"
 
 
@@ -146,6 +147,15 @@ def choices_of(text: str) -> list[int | float]:
             raise ValueError("too many choices")
         choices += range(int(low), last + 1)
     return choices
+
+
+def budget_of(text: str) -> int:
+    """Read a number of plans."""
+    from costmodel.errors import UsageError
+
+    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= MAX_BUDGET_DIGITS and int(text)):
+        raise UsageError(f"--budget {text[:60]} must be a whole number of at least 1")
+    return int(text)
 
 
 def plan_decided(settings: dict[str, str], strategy: str) -> Plan:

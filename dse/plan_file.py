@@ -29,17 +29,17 @@ def parts(document: Deployment) -> Parts:
     DseError
         The document's contents make no sense.
     """
-    records = _records(document.inputs, KINDS)
+    records = records_of(document.inputs, KINDS)
     strategy_named(document.decisions.strategy)
     return (
-        _workload(document.workload, records),
+        workload_with(document.workload, records),
         platform_of(tuple(records[k] for k in PLATFORM_KINDS)),
         plan_of({"strategy": document.decisions.strategy, **document.decisions.values}),
         Accounting(**document.accounting.model_dump()),
     )
 
 
-def _records(inputs: Sequence[Input], kinds: Iterable[str]) -> dict[str, Record]:
+def records_of(inputs: Sequence[Input], kinds: Iterable[str]) -> dict[str, Record]:
     """Give back the parameter files that a document carries, one of each kind."""
     records: dict[str, Record] = {}
     for entry in inputs:
@@ -56,7 +56,8 @@ def _records(inputs: Sequence[Input], kinds: Iterable[str]) -> dict[str, Record]
     return records
 
 
-def _workload(choice: WorkloadChoice, records: dict[str, Record]) -> Workload:
+def workload_with(choice: WorkloadChoice, records: dict[str, Record]) -> Workload:
+    """Give back a workload as a document names it, from its parameter files."""
     return workload_of(
         records["model"],
         records["importance"],
@@ -83,7 +84,7 @@ def workload_in(summary: dict[str, Any], name: str) -> Workload:
     known = [validate(RunWorkload, entry, "run.json: key 'workloads'") for entry in summary["workloads"]]
     for one in known:
         if one.name == name:
-            return _workload(one, _records(one.inputs, WORKLOAD_KINDS))
+            return workload_with(one, records_of(one.inputs, WORKLOAD_KINDS))
     raise ParameterError(f"the run has no workload {name!r}; {nearest(name, [one.name for one in known])}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -11,22 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.accounting import Accounting
-from costmodel.calibration import Metric
 from costmodel.costs import Costs
-from costmodel.errors import UsageError
 from costmodel.evaluate import evaluate
-from costmodel.hardware import Platform
 from costmodel.intervals import DrawnCosts, drawn_costs
-from costmodel.plan import Plans, plan_of
+from costmodel.plan import Plans
 from costmodel.strategies import keys
 from costmodel.workload import Workload
-from dse.constraints import Constraint
 from dse.engines import ENGINES, Engine, pick
 from dse.engines.exhaustive import unseen
-from dse.objectives import OF_ONE_MODEL, SCORES, Objective, minimised
+from dse.job import Job
+from dse.objectives import minimised
 from dse.pareto import front_mask, knee
-from search_spaces import Candidates, SearchSpace
+from search_spaces import Candidates
 
 # An engine has run dry when it proposes nothing new for so many batches in a row, or when it has
 # proposed so many times the budget; what is left of the budget then goes to plans at random.
@@ -36,86 +32,12 @@ MAX_PROPOSALS = 2
 FloatArray = NDArray[np.floating[Any]]
 Report = Callable[[int, int, float], None]
 Commit = Callable[[str, Plans, FloatArray, dict[str, FloatArray]], None]
+Recorded = Callable[[str], Plans]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is searched for: everything that decides the result.
-
-    Several workloads are alternatives, each with its own calibration; the front is of all of them.
-    """
-
-    workloads: tuple[Workload, ...]
-    platform: Platform
-    accounting: Accounting
-    space: SearchSpace
-    objectives: list[Objective]
-    constraints: list[Constraint] = field(default_factory=list)
-    engine: str = "auto"
-    budget: int = 2000
-    seed: int = 0
-
-    @property
-    def metric(self) -> Metric:
-        """What accuracy is measured in."""
-        return self.workloads[0].calibration.metric
-
-    @property
-    def sizes(self) -> list[int]:
-        """Plans in the space, of each workload."""
-        return [self.space.on(one, self.platform).size for one in self.workloads]
-
-    def check(self) -> None:
-        """Refuse, before any folder is made, what kernel set or calibrations know nothing of.
-
-        Raises
-        ------
-        PlanError
-            A plan with the least or the most of every choice cannot be costed.
-        UsageError
-            Workloads cannot be compared: by their requests, metrics or objectives.
-        """
-        self._check_alternatives()
-        if self.budget < len(self.workloads):
-            raise UsageError(f"--budget {self.budget} must be at least {len(self.workloads)}, one a workload")
-        scores = [o.name for o in (*self.objectives, *(c.objective for c in self.constraints))]
-        if not self.accounting.message_loss and len(self.space.union("retransmission")) > 1:
-            raise UsageError(
-                "plans with retransmission 0 and 1 are the same, as no message is lost",
-                "--message-loss says how many are",
-            )
-        for workload in self.workloads:
-            for score in SCORES.keys() & set(scores):
-                if workload.calibration.score(0.0) is None:
-                    raise UsageError(
-                        f"objective {score!r}: nobody measured it of {workload.name}",
-                        "give its --calibration; dse calibrate makes one",
-                    )
-            for strategy, choices in self.space.choices.items():
-                for end in (min, max):
-                    ends = {name: end(values) for name, values in choices.items()}
-                    plan = plan_of({"strategy": strategy, **ends, "n_chips": max(choices["n_chips"])})
-                    evaluate(workload, self.platform, Plans.of([plan]), self.accounting)
-
-    def _check_alternatives(self) -> None:
-        if len(self.workloads) == 1:
-            return
-        names = [one.name for one in self.workloads]
-        if len(set(names)) < len(names):
-            raise UsageError(f"workload {max(names, key=names.count)} is given twice")
-        requests = sorted({one.request for one in self.workloads})
-        if len(requests) > 1:
-            raise UsageError(
-                f"workloads have requests {' and '.join(requests)}", "--request picks one for all"
-            )
-        if len({one.calibration.metric for one in self.workloads}) > 1:
-            raise UsageError("calibrations of workloads must all be of accuracy, or all of a loss")
-        for objective in self.objectives:
-            if objective.name in OF_ONE_MODEL:
-                raise UsageError(
-                    f"objective {objective.name!r} is counted from each model's own base",
-                    f"{' or '.join(SCORES)} compares several",
-                )
+def nothing(_workload: str) -> Plans:
+    """Give no plans, where a search begins."""
+    return Plans.of([])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,8 +157,13 @@ def budgets(sizes: Sequence[int], budget: int) -> list[int]:
     return found
 
 
-def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResult:
+def search(
+    job: Job, commit: Commit, report: Report | None = None, recorded: Recorded = nothing
+) -> SearchResult:
     """Search until the budget of distinct plans is spent or the engine has nothing new.
+
+    A search that goes on asks its engine for all again, which is told what was found already: it goes the
+    way that it would have gone at once.
 
     Parameters
     ----------
@@ -245,6 +172,8 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
         natural direction) and slack.
     report : callable, optional
         Hears plans done, plans to do, and the best value of the first objective so far.
+    recorded : callable, optional
+        Gives the plans of a workload, by name, that were committed before.
     """
     spaces = [job.space.on(one, job.platform) for one in job.workloads]
     sizes = [space.size for space in spaces]
@@ -258,7 +187,7 @@ def search(job: Job, commit: Commit, report: Report | None = None) -> SearchResu
                 first = job.objectives[0].natural(float(np.fmin(best, value)))
                 report(done + count, sum(goals), first)
 
-        found.append(_explore(job, workload, candidates, goal, sum(sizes), commit, told))
+        found.append(_explore(job, workload, candidates, goal, sum(sizes), commit, told, recorded))
         done, best = done + len(found[-1].plans), float(np.fmin(best, found[-1].best))
     return _result(job, found)
 
@@ -294,37 +223,49 @@ def _explore(
     total: int,
     commit: Commit,
     told: Callable[[int, float], None],
+    recorded: Recorded,
 ) -> Explored:
     """Search one workload's plans until so many are evaluated; `total` are there of all workloads."""
     size = candidates.size
     name, why = pick(size, goal, total) if job.engine == "auto" else (job.engine, "asked for")
     engine: Engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)
     proposals = filled = 0
+    asked: set[int] = set()  # what this engine proposed, and any that filled up for it
     seen: dict[int, int] = {}
     batches: list[Plans] = []
     values = np.empty((0, len(job.objectives)))
     violations = np.empty((0, 0))
+
+    def cost(new: Plans, *, known: bool) -> None:
+        nonlocal values, violations
+        costs = evaluate(workload, job.platform, new, job.accounting)
+        slack = slack_of(job, costs)
+        if not known:
+            commit(workload.name, new, np.stack([o.of(costs) for o in job.objectives], axis=-1), slack)
+        values = np.concatenate([values, minimised(job.objectives, costs)])
+        block = np.stack(list(slack.values()), axis=-1)
+        violations = np.concatenate([violations.reshape(-1, block.shape[1]), block])
+        seen.update({key: len(seen) + i for i, key in enumerate(keys(new).tolist())})
+        batches.append(new)
+
+    before = recorded(workload.name)
+    if len(before):
+        cost(before, known=True)
     dry = 0
     while len(seen) < goal:
         if filled == 0 and (dry >= DRY_BATCHES or proposals >= MAX_PROPOSALS * goal):
-            engine, filled = unseen(candidates, seen, job.seed), goal - len(seen)
+            engine, filled = unseen(candidates, asked, job.seed), goal - len(asked)
         proposed = engine.propose(engine.batch)
         proposals += len(proposed)
         proposed_keys = keys(proposed).tolist()
+        dry = dry + 1 if asked.issuperset(proposed_keys) else 0
         fresh = {k: i for i, k in reversed(list(enumerate(proposed_keys))) if k not in seen}
         positions = sorted(fresh.values())[: goal - len(seen)]
-        dry = 0 if positions else dry + 1
         if positions:
-            new = proposed.take(np.array(positions))
-            costs = evaluate(workload, job.platform, new, job.accounting)
-            slack = slack_of(job, costs)
-            commit(workload.name, new, np.stack([o.of(costs) for o in job.objectives], axis=-1), slack)
-            values = np.concatenate([values, minimised(job.objectives, costs)])
-            block = np.stack(list(slack.values()), axis=-1)
-            violations = np.concatenate([violations.reshape(-1, block.shape[1]), block])
-            seen.update({key: len(seen) + i for i, key in enumerate(keys(new).tolist())})
-            batches.append(new)
-        if all(key in seen for key in proposed_keys):
+            cost(proposed.take(np.array(positions)), known=False)
+        told_of = [key for key in proposed_keys if key in seen]
+        asked.update(told_of)
+        if len(told_of) == len(proposed_keys):
             index = [seen[key] for key in proposed_keys]
             engine.tell(values[index], violations[index])
         told(len(seen), _best(values, np.all(violations <= 0, axis=1)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,18 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileSymlinkLock
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
-from costmodel.plan import DECISIONS, Decision, Plans
+from costmodel.errors import PlanError, RunError
+from costmodel.plan import DECISIONS, Decision, Plan, Plans
 from costmodel.strategies import STRATEGIES
 from dse.objectives import Objective
+
+WORKLOAD = "workload"  # user attribute of a trial
+CONSTRAINTS = "constraints"  # system attribute of a trial that Optuna 4 and 5 read; names, of the study
+NEUTRAL = {name: decision.neutral for name, decision in DECISIONS.items()}
 
 
 def quiet() -> None:
@@ -29,21 +37,108 @@ def quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
+class _Unlocked(JournalFileSymlinkLock):
+    """The run folder has one owner; a lock of its own would outlast an owner that is killed."""
+
+    def acquire(self) -> bool:
+        """Take nothing."""
+        return True
+
+    def release(self) -> None:
+        """Give nothing back."""
+
+
+class _Journal(BaseJournalBackend):
+    """A journal file with one writer, which writes the entries of a group at once.
+
+    What it wrote itself it never reads back from the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = JournalFileBackend(str(path), lock_obj=_Unlocked(str(path)))
+        self._path = path
+        self._own: list[dict[str, Any]] | None = None
+        self._group: list[dict[str, Any]] | None = None
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Give entries from a position on: first those of the file, then what came since."""
+        own, self._own = self._own, []
+        yield from self._file.read_logs(log_number_from) if own is None else own
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write entries, or keep them until the group is whole."""
+        (self._own if self._own is not None else []).extend(logs)
+        if self._group is None:
+            self._write(logs)
+        else:
+            self._group.extend(logs)
+
+    def write_together(self, steps: Iterable[Any]) -> None:
+        """Go through steps, and write all their entries at once."""
+        group: list[dict[str, Any]] = []
+        self._group = group
+        for _ in steps:
+            pass
+        self._group = None
+        self._write(group)
+
+    def _write(self, logs: list[dict[str, Any]]) -> None:
+        """Write entries whole or not at all."""
+        size = self._path.stat().st_size
+        try:
+            self._file.append_logs(logs)
+        except OSError as error:
+            with self._path.open("r+b") as file:
+                file.truncate(size)
+            raise RunError(f"{self._path} cannot be written ({error.strerror})") from None
+
+
+def mend(journal: Path) -> None:
+    """Cut off what a writer that was stopped left of its last entry."""
+    with journal.open("r+b") as file:
+        whole = file.read()
+        file.truncate(whole.rfind(b"\n") + 1)
+
+
 class Record:
     """An Optuna study that takes finished trials and opens with plain ``optuna.load_study``.
 
-    Values are in SI units and natural direction; constraints are at most 0 where met.
+    Values are in SI units and natural direction; constraints are at most 0 where met, their names a user
+    attribute of the study.
     """
 
     def __init__(self, journal: Path, name: str, objectives: Sequence[Objective]) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._study = optuna.create_study(
-                study_name=name,
-                storage=JournalStorage(JournalFileBackend(str(journal))),
-                directions=["maximize" if o.maximise else "minimize" for o in objectives],
-            )
-            self._study.set_metric_names([o.column for o in objectives])
+        """Open a study, or create it where there is none; what was left of an entry is cut off.
+
+        Raises
+        ------
+        RunError
+            The journal cannot be read or written, or holds no such study.
+        """
+        try:
+            if journal.exists():
+                mend(journal)
+            begun = journal.exists() and journal.stat().st_size > 0
+            self._backend = _Journal(journal)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._storage = JournalStorage(self._backend)
+                if begun:
+                    self._study = optuna.load_study(study_name=name, storage=self._storage)
+                else:
+                    directions = [
+                        StudyDirection.MAXIMIZE if o.maximise else StudyDirection.MINIMIZE for o in objectives
+                    ]
+                    self._study = optuna.create_study(
+                        study_name=name, storage=self._storage, directions=directions
+                    )
+                if self._study.metric_names is None:
+                    self._study.set_metric_names([o.column for o in objectives])
+            self._written = len(self._study.get_trials(deepcopy=False))
+        except OSError as error:
+            raise RunError(f"{journal} cannot be written ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, AssertionError) as error:
+            raise RunError(f"{journal} is not as a search writes it: {error}") from None
 
     def add(
         self,
@@ -52,7 +147,7 @@ class Record:
         values: NDArray[np.floating[Any]],
         slack: dict[str, NDArray[np.floating[Any]]],
     ) -> None:
-        """Append finished trials.
+        """Append finished trials, all of them at once or none.
 
         Parameters
         ----------
@@ -62,19 +157,61 @@ class Record:
             Objectives in SI units and natural direction.
         slack : dict of (k,) float
             Constraint name to how far it is missed.
+
+        Raises
+        ------
+        RunError
+            The journal cannot be written.
         """
-        self._study.add_trials(
-            [
-                optuna.trial.create_trial(
+        if self._study.user_attrs.get(CONSTRAINTS) != list(slack):
+            self._study.set_user_attr(CONSTRAINTS, list(slack))
+        now = datetime.now(UTC)
+        missed = np.stack(list(slack.values()), axis=-1).tolist()
+        rows = zip(parameters(plans), values.tolist(), missed, strict=True)
+        self._backend.write_together(
+            self._storage.create_new_trial(
+                self._study._study_id,
+                FrozenTrial(
+                    number=-1,  # the storage counts
+                    trial_id=-1,
+                    state=TrialState.COMPLETE,
+                    value=None,
+                    values=of_trial,
+                    datetime_start=now,
+                    datetime_complete=now,
                     params=params,
                     distributions={name: DISTRIBUTIONS[name] for name in params},
-                    values=row,
-                    user_attrs={"workload": workload},
-                    constraints={name: float(entry[i]) for name, entry in slack.items()},
-                )
-                for i, (params, row) in enumerate(zip(parameters(plans), values.tolist(), strict=True))
-            ]
+                    user_attrs={WORKLOAD: workload},
+                    system_attrs={CONSTRAINTS: off},
+                    intermediate_values={},
+                ),
+            )
+            for params, of_trial, off in rows
         )
+        self._written += len(plans)
+
+    def recorded(self, workload: str) -> tuple[Plans, NDArray[np.float64]]:
+        """Give the finished trials of a workload in their order: plans, and objectives, (k, m).
+
+        Raises
+        ------
+        RunError
+            A trial has no such plan.
+        """
+        trials = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if trial.user_attrs.get(WORKLOAD) == workload
+        ]
+        try:
+            plans = Plans.of(Plan(**(NEUTRAL | trial.params)) for trial in trials)
+        except (PlanError, TypeError) as error:
+            raise RunError(f"{self._study.study_name}: the record holds no plans: {error}") from None
+        return plans, np.array([trial.values for trial in trials])
+
+    def __len__(self) -> int:
+        """Trials that are written."""
+        return self._written
 
 
 def parameters(plans: Plans) -> Iterator[dict[str, Any]]:

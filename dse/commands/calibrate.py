@@ -66,7 +66,7 @@ def calibrate(
 
 def _write(out: Path, text: str) -> None:
     """Write a file, whole or not at all."""
-    from dse.export import write_text
+    from dse.run_folder import write_text
 
     write_text(out, text)
     show(f"written: {out}")

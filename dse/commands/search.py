@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,11 +24,19 @@ from dse.options import (
     TokensOption,
     WorkloadsOption,
     accounting_of,
+    budget_of,
     choices_of,
     settings_of,
     whole_number,
 )
 from dse.terminal import show
+
+if TYPE_CHECKING:
+    from costmodel.accounting import Accounting
+    from dse.job import Job
+    from search_spaces import SearchSpace
+
+DEFAULT_BUDGET = 2000
 
 
 def search(
@@ -64,88 +72,189 @@ def search(
     constraint: Annotated[
         list[str] | None, typer.Option(help='Bound such as "latency<=1ms" (repeatable).')
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, exhaustive, random, nsga2 or tpe.")] = "auto",
-    budget: Annotated[int, typer.Option(help="Plans to evaluate at most.", parser=whole_number)] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn.", parser=whole_number)] = 0,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, exhaustive, random, nsga2 or tpe. [default: auto]")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Plans to evaluate at most; with --resume +1000 for so many more. [default: 2000]"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of everything drawn. [default: 0]", parser=whole_number)
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Run folder. [default: results/<workload>-<platform>[-2, ...]]"),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier run in --out.")] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Run folder to go on with: one interrupted, or with a larger --budget."),
+    ] = None,
 ) -> None:
     """Search for Pareto-optimal plans, and recommend one; exit code 1 when none is feasible."""
-    import time
+    from costmodel.errors import UsageError
+
+    if resume is not None:
+        names = (workload, platform, request, tokens, context, kernels, scope, prefetch, head, message_loss)
+        others = (*names, calibration, space, settings, objective, constraint, engine, seed, out)
+        if overwrite or any(other is not None for other in others):
+            raise UsageError("--resume carries all that was asked for; give no option but --budget")
+        feasible = _go_on(resume, budget)
+    else:
+        job = _job(
+            workloads=workload or [DEFAULT_WORKLOAD],
+            calibrations=calibration or [],
+            request=request,
+            tokens=tokens,
+            context=context,
+            platform=DEFAULT_PLATFORM if platform is None else platform,
+            kernels=kernels,
+            accounting=accounting_of(scope, prefetch, head, message_loss),
+            space=space,
+            settings=settings_of(settings or []),
+            objectives=objective,
+            constraints=constraint or [],
+            engine="auto" if engine is None else engine,
+            budget=DEFAULT_BUDGET if budget is None else budget_of(budget),
+            seed=0 if seed is None else seed,
+        )
+        feasible = _begin(job, out, overwrite=overwrite)
+    if not feasible:
+        raise typer.Exit(1)
+
+
+def _job(
+    *,
+    workloads: list[str],
+    calibrations: list[str],
+    request: str | None,
+    tokens: int | None,
+    context: int | None,
+    platform: str,
+    kernels: str | None,
+    accounting: Accounting,
+    space: str | None,
+    settings: dict[str, str],
+    objectives: list[str] | None,
+    constraints: list[str],
+    engine: str,
+    budget: int,
+    seed: int,
+) -> Job:
+    """Read what is asked for, and refuse what cannot be searched."""
     from itertools import zip_longest
 
     from costmodel.errors import UsageError, nearest
     from costmodel.hardware import load_platform
-    from costmodel.plan import DECISIONS, SHORTHANDS
+    from costmodel.plan import DECISIONS
     from costmodel.workload import load_workload
-    from dse.constraints import constraints
+    from dse import constraints as bounds
     from dse.engines import ENGINES
-    from dse.export import JOURNAL, free_run_folder, new_run_folder, write_run, writing
+    from dse.job import Job
     from dse.objectives import default_objectives, objectives_named
-    from dse.progress import run
-    from dse.search import Job
     from search_spaces import default_space, load_space
 
-    started = time.perf_counter()
     if engine != "auto" and engine not in ENGINES:
         raise UsageError(f"unknown engine {engine[:60]!r}; {nearest(engine, ['auto', *ENGINES])}")
-    if budget < 1:
-        raise UsageError(f"--budget {budget} must be at least 1")
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed {seed} must be 0 to {2**32 - 1}")
-    on = load_platform(DEFAULT_PLATFORM if platform is None else platform, kernels)
-    searched = load_space(space if space is not None else default_space(on))
-    given = settings_of(settings or [])
-    for name in sorted(given, key=lambda name: name not in SHORTHANDS):  # what is named itself goes last
-        value = given[name]
-        if name == "strategy":
-            searched = searched.with_strategies(value.split(","))
-            continue
-        try:
-            choices = choices_of(value)
-        except ValueError:
-            raise UsageError(f"--set {name}={value[:60]}: write choices like 2,4,8 or 1..16") from None
-        searched = searched.with_choices(name, choices)
-    models, measured = workload or [DEFAULT_WORKLOAD], calibration or []
-    if len(measured) not in (0, len(models)):
+    on = load_platform(platform, kernels)
+    searched = _with_settings(load_space(space if space is not None else default_space(on)), settings)
+    if len(calibrations) not in (0, len(workloads)):
         raise UsageError(
-            f"{len(measured)} --calibration for {len(models)} --workload", "give one for each, in their order"
+            f"{len(calibrations)} --calibration for {len(workloads)} --workload",
+            "give one for each, in their order",
         )
-    pairs = zip_longest(models, measured)
-    workloads = tuple(load_workload(model, request, tokens, known, context) for model, known in pairs)
-    metric = workloads[0].calibration.metric
+    pairs = zip_longest(workloads, calibrations)
+    models = tuple(load_workload(model, request, tokens, known, context) for model, known in pairs)
+    metric = models[0].calibration.metric
     decided = [name for name in DECISIONS if len(searched.union(name)) > 1]
     job = Job(
-        workloads=workloads,
+        workloads=models,
         platform=on,
-        accounting=accounting_of(scope, prefetch, head, message_loss),
+        accounting=accounting,
         space=searched,
         objectives=objectives_named(
-            objective or default_objectives(searched.objectives, workloads, decided), metric
+            objectives or default_objectives(searched.objectives, models, decided), metric
         ),
-        constraints=constraints(constraint or [], metric),
+        constraints=bounds.constraints(constraints, metric),
         engine=engine,
         budget=budget,
         seed=seed,
     )
     job.check()
-    named = "-".join(Path(name).stem for name in (*(one.name for one in workloads), on.name))
-    default = Path("results") / named
-    if engine == "exhaustive" and budget < (size := sum(job.sizes)):
-        raise UsageError(f"--engine exhaustive needs --budget {size}, all plans of the space")
-    folder = new_run_folder(out if out is not None else free_run_folder(default), overwrite=overwrite)
-    with writing(folder) as work:
-        result = run(job, work / JOURNAL, folder.name)
-        wall_s = time.perf_counter() - started
-        paths = write_run(work, result, wall_s)
+    return job
+
+
+def _with_settings(space: SearchSpace, settings: dict[str, str]) -> SearchSpace:
+    """Give the space with other choices; what is named itself goes before what a shorthand names."""
+    from costmodel.errors import UsageError
+    from costmodel.plan import SHORTHANDS
+
+    for name in sorted(settings, key=lambda name: name not in SHORTHANDS):
+        value = settings[name]
+        if name == "strategy":
+            space = space.with_strategies(value.split(","))
+            continue
+        try:
+            choices = choices_of(value)
+        except ValueError:
+            raise UsageError(f"--set {name}={value[:60]}: write choices like 2,4,8 or 1..16") from None
+        space = space.with_choices(name, choices)
+    return space
+
+
+def _begin(job: Job, out: Path | None, *, overwrite: bool) -> bool:
+    """Search in a new run folder, and say what came out; whether any plan is feasible."""
+    from dse.run_folder import free_run_folder, new_run, owned
+
+    names = "-".join(Path(name).stem for name in (*(one.name for one in job.workloads), job.platform.name))
+    folder = out if out is not None else free_run_folder(Path("results") / names)
+    with owned(folder):
+        return _search(job, folder, new_run(folder, overwrite=overwrite), folder.resolve().name)
+
+
+def _go_on(folder: Path, budget: str | None) -> bool:
+    """Go on with a search, and say what came out; whether any plan is feasible."""
+    from dataclasses import replace
+
+    from costmodel.errors import RunError
+    from dse.job_file import job_of
+    from dse.run_folder import RUN_FILE, begun_run, owned, read_summary
+
+    if not folder.is_dir():
+        raise RunError(f"{folder} holds no run to go on with")
+    with owned(folder):
+        work = begun_run(folder)
+        job, study = job_of(read_summary(work), str(work / RUN_FILE))
+        more = 0 if budget is None else budget_of(budget.removeprefix("+"))
+        plus = budget is not None and budget.startswith("+")
+        job = replace(job, budget=job.budget + more if plus else more or job.budget)
+        return _search(job, folder, work, study)
+
+
+def _search(job: Job, folder: Path, work: Path, study: str) -> bool:
+    """Search, write the files and print the report; whether any plan is feasible."""
+    import time
 
     from dse.console import search_report
+    from dse.export import write_run
+    from dse.job_file import asked
+    from dse.progress import run
+    from dse.run_folder import JOURNAL, begin, kept
+    from dse.study import Record, quiet
     from dse.tables import front_table
 
+    started = time.perf_counter()
+    job.check_budget()
+    quiet()
+    begin(work, asked(job, study))
+    record = Record(work / JOURNAL, study, job.objectives)
+    with kept(folder, work, record.__len__):
+        result = run(job, record)
+        wall_s = time.perf_counter() - started
+        paths = write_run(folder, work, result, wall_s, study)
     program = "dse" if shutil.which("dse") else sys.argv[0]
     show(search_report(result, front_table(result), folder, paths, wall_s, program))
-    if result.recommended is None:
-        raise typer.Exit(1)
+    return result.recommended is not None

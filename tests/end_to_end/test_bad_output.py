@@ -86,7 +86,8 @@ def test_damaged_table_is_refused(
 
 def test_damaged_run_file_is_refused(dse: Command, run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    for content in ("", "[]", "{}", json.dumps({"workload": {}, "platform": 1, "objectives": ["speed"]})):
+    unknown = {"finished": True, "workload": {}, "platform": 1, "objectives": ["speed"]}
+    for content in ("", "[]", '{"finished": true}', json.dumps(unknown)):
         (tmp_path / "run" / "run.json").write_text(content)
         for command in ("plot", "export"):
             assert_refused(dse(command, "run"), "run/run.json is not as a search writes it")

@@ -110,7 +110,12 @@ def test_exhaustive_run_is_the_same_every_time(run: Path, program: Command, tmp_
     for name in SAME_EVERY_TIME:
         assert (tmp_path / "again" / name).read_bytes() == (run / name).read_bytes(), name
     again, first = (plan_of(folder / "run.json") for folder in (tmp_path / "again", run))
-    assert {key for key in first if again[key] != first[key]} <= {"arguments", "wall_s", "git_commit"}
+    assert {key for key in first if again[key] != first[key]} <= {
+        "arguments",
+        "study",
+        "wall_s",
+        "git_commit",
+    }
 
 
 @pytest.mark.parametrize("engine", ["nsga2", "tpe"])

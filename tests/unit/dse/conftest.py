@@ -5,8 +5,9 @@ import pytest
 
 from costmodel import Accounting, Platform, Workload
 from dse.constraints import constraints
+from dse.job import Job
 from dse.objectives import objectives_named
-from dse.search import Job, SearchResult, search
+from dse.search import SearchResult, search
 from search_spaces import Candidates, SearchSpace, load_space
 
 MakeJob = Callable[..., Job]

@@ -9,9 +9,10 @@ from costmodel import Accounting, Plan, Platform, Workload, load_workload
 from costmodel.accounting import Scope
 from dse.console import recommendation, search_report
 from dse.deployment import deployment
+from dse.job import Job
 from dse.plan_report import evaluation_report
 from dse.reference import shown_choices, validation_report
-from dse.search import Job, SearchResult, search
+from dse.search import SearchResult, search
 from dse.tables import front_table
 from dse.validation import validate
 from dse.words import context_lines, plan_of_row, plan_words, request_words

@@ -15,24 +15,21 @@ from costmodel.parameters.files import BUILT_IN
 from costmodel.strategies import STRATEGIES
 from costmodel.strategies.head_wise import HEAD_WISE
 from dse.export import (
-    RUN_FILE,
     axes_of,
-    extent,
     figure_title,
-    free_run_folder,
-    new_run_folder,
     picked,
     plan_at,
     read_run,
     run_summary,
-    write_json,
     write_run,
-    writing,
 )
+from dse.job import Job
+from dse.job_file import Range, extent, numbers
 from dse.objectives import objectives_named
 from dse.picks import picks
 from dse.plan_file import read_deployment
-from dse.search import Job, SearchResult, search
+from dse.run_folder import RUN_FILE, write_json
+from dse.search import SearchResult, search
 from dse.tables import front_table, trials_table
 from dse.words import plan_of_row
 from search_spaces import SearchSpace
@@ -40,83 +37,24 @@ from search_spaces import SearchSpace
 TABLES = ("trials.csv", "pareto.csv")
 
 
+def written(folder: Path, result: SearchResult, wall_s: float) -> None:
+    """Write a run, without a record."""
+    folder.mkdir()
+    write_run(folder, folder, result, wall_s, "study")
+
+
 @pytest.fixture(scope="module")
 def run(found: SearchResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    write_run(new_run_folder(folder, overwrite=False), found, 1.2345678)
+    written(folder, found, 1.2345678)
     return folder
 
 
 @pytest.fixture(scope="module")
 def empty_run(nothing_found: SearchResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "empty"
-    write_run(new_run_folder(folder, overwrite=False), nothing_found, 1.0)
+    written(folder, nothing_found, 1.0)
     return folder
-
-
-def test_folder_of_a_run_is_made_with_its_parents(tmp_path: Path) -> None:
-    folder = new_run_folder(tmp_path / "a" / "b", overwrite=False)
-    assert folder.is_dir()
-    assert list(folder.iterdir()) == []
-    assert new_run_folder(folder, overwrite=False) == folder
-
-
-@pytest.mark.parametrize("name", [RUN_FILE, "notes.txt"])
-def test_folder_with_something_in_it_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("mine")
-    with pytest.raises(RunError, match="exists already"):
-        new_run_folder(tmp_path, overwrite=False)
-    assert (tmp_path / name).read_text() == "mine"
-
-
-def test_overwriting_removes_a_run_and_nothing_else(tmp_path: Path) -> None:
-    for name in (RUN_FILE, "trials.csv", "plan.json", "notes.txt"):
-        (tmp_path / name).write_text("old")
-    with writing(new_run_folder(tmp_path, overwrite=True)) as work:
-        (work / RUN_FILE).write_text("new")
-        assert (tmp_path / RUN_FILE).read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", RUN_FILE]
-    assert (tmp_path / RUN_FILE).read_text() == "new"
-
-
-@pytest.mark.parametrize("failure", [RunError("no"), KeyboardInterrupt(), MemoryError()])
-def test_a_run_that_fails_leaves_the_earlier_one_as_it_was(tmp_path: Path, failure: BaseException) -> None:
-    (tmp_path / RUN_FILE).write_text("old")
-
-    def fails() -> None:
-        with writing(new_run_folder(tmp_path, overwrite=True)) as work:
-            (work / RUN_FILE).write_text("half")
-            raise failure
-
-    with pytest.raises(type(failure)):
-        fails()
-    assert [path.name for path in tmp_path.iterdir()] == [RUN_FILE]
-    assert (tmp_path / RUN_FILE).read_text() == "old"
-
-
-def test_overwriting_what_is_no_run_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "plan.json").write_text("mine")
-    with pytest.raises(RunError, match="not overwritten"):
-        new_run_folder(tmp_path, overwrite=True)
-    assert (tmp_path / "plan.json").read_text() == "mine"
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("below", ["", "deeper"])
-def test_file_in_the_way_is_an_error(tmp_path: Path, below: str, overwrite: bool) -> None:
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(RunError, match="file"):
-        new_run_folder(tmp_path / "file" / below, overwrite=overwrite)
-    assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_free_folder_counts_up(tmp_path: Path) -> None:
-    base = tmp_path / "demo"
-    names = []
-    for _ in range(3):
-        names.append(free_run_folder(base).name)
-        (tmp_path / names[-1]).mkdir()
-    assert names == ["demo", "demo-2", "demo-3"]
 
 
 def test_tables_are_read_back_as_written(run: Path, found: SearchResult) -> None:
@@ -246,7 +184,7 @@ def test_run_of_a_strategy_with_fewer_decisions_is_read_back(
     result = search(job(space=pairs), lambda *_: None)
     trials_table(result).to_csv(tmp_path / "trials.csv")
     front_table(result).to_csv(tmp_path / "pareto.csv")
-    write_json(tmp_path / RUN_FILE, run_summary(result, 1.0))
+    write_json(tmp_path / RUN_FILE, {"finished": True, **run_summary(result, 1.0, "study")})
     _, trials, front = read_run(tmp_path)
     assert "group_size" not in trials
     assert [plan_of_row(front.loc[i]) for i in range(len(front))] == [
@@ -260,7 +198,7 @@ def test_run_of_a_strategy_with_fewer_decisions_is_read_back(
         (RUN_FILE, b"{"),
         (RUN_FILE, b"\xff\xfe"),
         (RUN_FILE, b"[]"),
-        (RUN_FILE, b'{"workloads": 3}'),
+        (RUN_FILE, b'{"finished": true, "workloads": 3}'),
         ("trials.csv", b"a,b\n1,2\n"),
         ("pareto.csv", b""),
         ("pareto.csv", None),
@@ -334,10 +272,16 @@ def test_json_keeps_every_digit_and_no_infinity(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("values", "shown"),
-    [((1, 2, 3), {"low": 1, "high": 3}), ((8,), {"low": 8, "high": 8}), ((2, 4), [2, 4]), ((3, 2), [3, 2])],
+    [
+        ((1, 2, 3), Range(low=1, high=3)),
+        ((8,), Range(low=8, high=8)),
+        ((2, 4), [2, 4]),
+        ((3, 2), [3, 2]),
+    ],
 )
 def test_choices_are_shown_as_a_range_where_they_are_one(values: tuple[int, ...], shown: Any) -> None:
     assert extent(values) == shown
+    assert numbers(extent(values)) == values
 
 
 @pytest.mark.parametrize(
@@ -360,7 +304,7 @@ def test_title_of_a_figure_names_the_objectives(
     job: Callable[..., Job], found: SearchResult, objectives: tuple[str, ...], told: str
 ) -> None:
     summary = {
-        **run_summary(found, 1.0),
+        **run_summary(found, 1.0, "study"),
         "objectives": [o.name for o in job(objectives=objectives).objectives],
     }
     first, second = figure_title(summary).split("\n")

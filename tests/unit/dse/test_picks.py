@@ -7,6 +7,7 @@ import pytest
 
 from costmodel import Plans, evaluate, load_platform, load_workload
 from dse.console import ground_lines, summary_lines
+from dse.job import Job
 from dse.objectives import OBJECTIVES
 from dse.picks import (
     NAMED,
@@ -21,7 +22,7 @@ from dse.picks import (
     used_chips,
     used_chips_sentences,
 )
-from dse.search import Job, SearchResult, search
+from dse.search import SearchResult, search
 from dse.tables import front_table, trials_table
 from search_spaces import load_space
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from costmodel.intervals import DrawnCosts
+from dse.job import Job
 from dse.robustness import robustness, robustness_sentences
-from dse.search import Job, SearchResult, search
+from dse.search import SearchResult, search
 
 
 def with_draws(found: SearchResult, latency: np.ndarray, energy: np.ndarray) -> SearchResult:

@@ -8,9 +8,10 @@ import pytest
 from costmodel import Plan, Plans, evaluate
 from costmodel.strategies import keys
 from dse.engines import ENGINES, EngineEntry
+from dse.job import Job
 from dse.objectives import OBJECTIVES
 from dse.pareto import knee
-from dse.search import Job, SearchResult, search
+from dse.search import SearchResult, search
 from search_spaces import Candidates, SearchSpace
 
 MakeJob = Callable[..., Job]

@@ -1,3 +1,5 @@
+import errno
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +9,9 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from dse.search import Job, SearchResult, search
+from costmodel.errors import RunError
+from dse.job import Job
+from dse.search import SearchResult, search
 from dse.study import Record
 from search_spaces import SearchSpace
 
@@ -52,8 +56,9 @@ def test_values_are_natural_with_directions_and_names(recorded: tuple[SearchResu
 def test_constraints_are_met_where_at_most_zero(recorded: tuple[SearchResult, optuna.Study]) -> None:
     result, study = recorded
     for i, trial in enumerate(study.trials):
-        constraints = trial.constraints
+        constraints = dict(zip(study.user_attrs["constraints"], trial.constraints.values(), strict=True))
         assert set(constraints) == {"fits L2", "fits L3", BOUND}
+        assert trial.system_attrs["constraints"] == list(constraints.values())  # as Optuna 4 reads them
         assert constraints[BOUND] == result.slack[BOUND][i]
         assert all(c <= 0 for c in constraints.values()) == result.feasible[i]
     assert not result.feasible.all()
@@ -73,6 +78,50 @@ def test_batches_follow_each_other_in_one_study(job: Callable[..., Job], tmp_pat
     study = opened(tmp_path, "batches")
     assert [t.params["n_chips"] for t in study.trials] == result.plans["n_chips"].tolist()
     assert [t.number for t in study.trials] == list(range(20))
+
+
+def test_a_record_is_opened_again_and_what_is_torn_off_is_cut(
+    job: Callable[..., Job], tmp_path: Path
+) -> None:
+    asked, journal = job(engine="random", budget=20), tmp_path / "study.journal"
+    result = search(asked, Record(journal, "again", asked.objectives).add)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + whole[-700:-1])
+    record = Record(journal, "again", asked.objectives)
+    assert journal.read_bytes() == whole
+    plans, values = record.recorded("tinyllama-42m")
+    assert list(plans) == list(result.plans)
+    np.testing.assert_array_equal(values, result.values)
+    assert len(record.recorded("another")[0]) == 0
+    slack = {name: some[:5] for name, some in result.slack.items()}
+    record.add("tinyllama-42m", plans.take(np.arange(5)), values[:5], slack)
+    assert [t.number for t in opened(tmp_path, "again").trials] == list(range(25))
+
+
+@pytest.mark.parametrize("content", ["no journal\n", '{"op_code": 4}\n', "[1]\n", "\x00\x01\n"])
+def test_what_is_no_record_is_refused(job: Callable[..., Job], tmp_path: Path, content: str) -> None:
+    (tmp_path / "study.journal").write_text(content)
+    with pytest.raises(RunError, match=r"study\.journal is not as a search writes it"):
+        Record(tmp_path / "study.journal", "x", job().objectives)
+
+
+def test_trials_are_written_whole_or_not_at_all(
+    job: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, journal = job(engine="random", budget=20), tmp_path / "study.journal"
+    record = Record(journal, "full", asked.objectives)
+    search(asked, record.add)
+    before = journal.read_bytes()
+
+    def full(_self: JournalFileBackend, logs: list[object]) -> None:
+        with journal.open("ab") as file:
+            file.write(json.dumps(logs).encode()[:1000])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        search(asked, record.add)
+    assert journal.read_bytes() == before
 
 
 def test_another_session_can_go_on_with_the_study(recorded: tuple[SearchResult, optuna.Study]) -> None:

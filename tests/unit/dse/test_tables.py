@@ -6,8 +6,9 @@ import pytest
 from costmodel import load_workload
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
 from dse.export import plan_at
+from dse.job import Job
 from dse.objectives import OBJECTIVES
-from dse.search import Job, SearchResult, search
+from dse.search import SearchResult, search
 from dse.tables import exceeded, front_table, levers, trials_table
 
 

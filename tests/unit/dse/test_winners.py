@@ -3,8 +3,9 @@ import pytest
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_platform, load_workload
 from dse.constraints import constraints
+from dse.job import Job
 from dse.objectives import objectives_named
-from dse.search import Job, SearchResult, search
+from dse.search import SearchResult, search
 from dse.winners import standings, winners_sentence
 from search_spaces import load_space
 
