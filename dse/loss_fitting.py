@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from costmodel.message_loss import MOST_EXPONENT, LossLaw
-from dse.fitting import DRAWS, NORMAL_90, nine_tenths
+from dse.fitting import CLOSE, DRAWS, NORMAL_90, nine_tenths, settled
 
 USUAL_EXPONENT = 2.2  # of accuracy in points, where evaluations do not tell
 EXPONENT_RIDGE = 0.1  # squared points for one of it
@@ -109,8 +109,19 @@ def fit_losses(rows: Lossy, near: LossLaw | None = None) -> LossFit:
 
     low, high, starts = zip(*free.values(), strict=True)
     begin = product(*starts) if near is None else [[getattr(near, name) for name in free]]
-    found = [least_squares(cost, np.clip(start, low, high), bounds=(low, high)) for start in begin]
-    best = law(min(found, key=lambda one: float(one.cost)).x)
+    found = [
+        least_squares(
+            cost,
+            np.clip(start, low, high),
+            bounds=(low, high),
+            jac="3-point",
+            ftol=CLOSE,
+            xtol=CLOSE,
+            gtol=CLOSE,
+        )
+        for start in begin
+    ]
+    best = law(settled(min(found, key=lambda one: float(one.cost)).x))
     return LossFit(law=best, free=tuple(free), deviation=rows.deviation(best.drop(rows.loss, rows.dropout)))
 
 

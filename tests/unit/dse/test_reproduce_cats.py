@@ -19,8 +19,6 @@ from dse.reproduce_cats import (
 from dse.validation.cats_forms import SCHEMES
 
 TRACKED = Path(__file__).parents[3] / "results"
-# Tables of fits: where least squares stop differs by some 1e-9 from one make of processor to another.
-FITTED = ("accuracy_pruning.csv", "accuracy_message_loss.csv")
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +35,7 @@ def test_tracked_tables_and_figures_are_what_is_written_now(tmp_path: Path) -> N
     for path in STUDIES["cats2026"](tmp_path):
         tracked = TRACKED / "cats2026" / path.name
         assert tracked.is_file()
-        if path.name in FITTED:
-            pd.testing.assert_frame_equal(pd.read_csv(path), pd.read_csv(tracked), rtol=1e-6)
-        elif path.suffix in (".csv", ".svg"):
+        if path.suffix in (".csv", ".svg"):
             assert path.read_bytes() == tracked.read_bytes(), path.name
 
 
