@@ -26,7 +26,7 @@ from dse.picks import PICKS, picked_trial, picks
 from dse.plots import save_front
 from dse.run_folder import RUN_FILE, finish, going_on, new_files, read_summary, write_json
 from dse.search import SearchResult
-from dse.tables import exceeded, front_table, levers, trials_table
+from dse.tables import exceeded, levers, trials_table
 
 PACKAGES = ("numpy", "optuna", "pandas", "moocore", "matplotlib", "plotly", "pydantic", "pint")
 
@@ -119,10 +119,11 @@ def _title(workloads: Sequence[str], request: str, platform: str) -> str:
     return f"{' or '.join(workloads)}, {request}, on {platform}"
 
 
-def write_run(folder: Path, work: Path, result: SearchResult, wall_s: float, study: str) -> list[Path]:
+def write_run(
+    folder: Path, work: Path, result: SearchResult, front: pd.DataFrame, wall_s: float, study: str
+) -> list[Path]:
     """Write all files of a run but the record, and finish it; give the paths that they have then."""
-    trials, front = trials_table(result), front_table(result)
-    summary = run_summary(result, wall_s, study)
+    trials, summary = trials_table(result), run_summary(result, wall_s, study)
     with new_files(work) as new:
         paths = [new / "trials.csv", new / "pareto.csv"]
         trials.to_csv(paths[0], lineterminator="\n")

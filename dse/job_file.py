@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from costmodel.accounting import Accounting
 from costmodel.hardware import platform_of
@@ -18,24 +18,15 @@ from dse.job import Job
 from dse.objectives import objectives_named
 from dse.plan_file import PLATFORM_KINDS, WORKLOAD_KINDS, records_of, workload_with
 from search_spaces import SearchSpace
-from search_spaces.space import MAX_CHOICES
+from search_spaces.space import Range
 
-STRICT = ConfigDict(extra="ignore", frozen=True)
-
-
-class Range(BaseModel):
-    """Whole numbers from `low` to `high`."""
-
-    model_config = STRICT
-
-    low: Annotated[int, Field(ge=0, le=MAX_CHOICES)]
-    high: Annotated[int, Field(ge=0, le=MAX_CHOICES)]
+FROZEN = ConfigDict(extra="ignore", frozen=True)
 
 
 class SpaceChoice(BaseModel):
     """The space by name, and its choices by strategy and decision."""
 
-    model_config = STRICT
+    model_config = FROZEN
 
     name: str
     choices: dict[str, dict[str, Range | list[int | float]]]
@@ -44,7 +35,7 @@ class SpaceChoice(BaseModel):
 class Asked(BaseModel):
     """What decides the result of a search; of run.json, the keys that are there from its beginning."""
 
-    model_config = STRICT
+    model_config = FROZEN
 
     study: str
     workloads: list[RunWorkload]
@@ -85,7 +76,7 @@ def asked(job: Job, study: str) -> dict[str, Any]:
         engine=job.engine,
         budget=job.budget,
         seed=job.seed,
-    ).model_dump(mode="json")
+    ).model_dump(mode="json", exclude_defaults=True)  # ranges have steps of 1
 
 
 def job_of(summary: Mapping[str, Any], shown: str) -> tuple[Job, str]:
@@ -132,4 +123,4 @@ def extent(values: tuple[Number, ...]) -> Range | list[Number]:
 
 def numbers(values: Range | list[Number]) -> tuple[Number, ...]:
     """Give back choices."""
-    return tuple(range(values.low, values.high + 1)) if isinstance(values, Range) else tuple(values)
+    return values.numbers if isinstance(values, Range) else tuple(values)

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from costmodel.errors import RunError
 from costmodel.evaluate import evaluate
-from costmodel.plan import Plans
 from dse.job import Job
 from dse.search import SearchResult, search
 from dse.study import Record
@@ -20,13 +19,7 @@ SAME = 1e-9  # relative difference that another machine may make
 
 
 def run(job: Job, record: Record) -> SearchResult:
-    """Search, go on from what is recorded and record every trial, and show plans done, time left, the best.
-
-    Raises
-    ------
-    RunError
-        What is recorded costs something else by now.
-    """
+    """Search, go on from what is recorded, record every trial; show plans done, time left, the best."""
     first = job.objectives[0]
     progress = Progress(
         TextColumn("searching"),
@@ -45,14 +38,21 @@ def run(job: Job, record: Record) -> SearchResult:
             text = "none yet" if math.isnan(best) else f"{first.shown(best)} {first.shown_unit}"
             progress.update(task, completed=done, total=goal, best=text)
 
-        return search(job, record.add, report, lambda workload: known(job, record, workload))
+        return search(job, record.add, report, lambda workload: record.recorded(workload)[0])
 
 
-def known(job: Job, record: Record, name: str) -> Plans:
-    """Give the plans of a workload that are recorded, once they cost what is recorded of them."""
-    plans, values = record.recorded(name)
-    if len(plans):
-        workload = next(one for one in job.workloads if one.name == name)
+def check_recorded(job: Job, record: Record) -> None:
+    """Refuse a record whose trials cost something else by now.
+
+    Raises
+    ------
+    RunError
+        They do, and plans of both cannot be compared.
+    """
+    for workload in job.workloads:
+        plans, values = record.recorded(workload.name)
+        if not len(plans):
+            continue
         costs = evaluate(workload, job.platform, plans, job.accounting)
         again = np.stack([o.of(costs) for o in job.objectives], axis=-1)
         if values.shape != again.shape or not np.allclose(values, again, rtol=SAME, atol=0.0):
@@ -60,4 +60,3 @@ def known(job: Job, record: Record, name: str) -> Plans:
                 "the trials that are recorded cost something else by this version",
                 "begin anew; plans of both cannot be compared",
             )
-    return plans

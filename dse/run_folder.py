@@ -95,8 +95,8 @@ def new_run(folder: Path, *, overwrite: bool) -> Path:
         return folder
     if not overwrite:
         hint = "name another --out, or add --overwrite"
-        if (kept := interrupted(folder)) is not None:
-            raise RunError(f"{folder} holds a search that was interrupted", f"{going_on(kept)}, or {hint}")
+        if interrupted(folder):
+            raise RunError(f"{folder} holds a search that was interrupted", f"{going_on(folder)}, or {hint}")
         raise RunError(f"{folder} exists already", hint)
     if not any((folder / name).is_file() for name in (RUN_FILE, JOURNAL)):
         raise RunError(f"{folder} is not empty and holds no run; it is not overwritten")
@@ -106,10 +106,10 @@ def new_run(folder: Path, *, overwrite: bool) -> Path:
     return work
 
 
-def interrupted(folder: Path) -> Path | None:
-    """Give the folder if it holds a run that was begun and not finished."""
+def interrupted(folder: Path) -> bool:
+    """Whether a folder holds a run that was begun and not finished."""
     begun = [work for work in (folder / UNFINISHED, folder) if (work / JOURNAL).is_file()]
-    return folder if any(not _finished(work) for work in begun) else None
+    return any(not _finished(work) for work in begun)
 
 
 def going_on(folder: Path) -> str:

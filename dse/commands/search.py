@@ -34,6 +34,7 @@ from dse.terminal import show
 if TYPE_CHECKING:
     from costmodel.accounting import Accounting
     from dse.job import Job
+    from dse.study import Record
     from search_spaces import SearchSpace
 
 DEFAULT_BUDGET = 2000
@@ -207,12 +208,18 @@ def _with_settings(space: SearchSpace, settings: dict[str, str]) -> SearchSpace:
 
 def _begin(job: Job, out: Path | None, *, overwrite: bool) -> bool:
     """Search in a new run folder, and say what came out; whether any plan is feasible."""
-    from dse.run_folder import free_run_folder, new_run, owned
+    from dse.job_file import asked
+    from dse.run_folder import JOURNAL, begin, free_run_folder, new_run, owned
+    from dse.study import Record, quiet
 
+    quiet()
     names = "-".join(Path(name).stem for name in (*(one.name for one in job.workloads), job.platform.name))
     folder = out if out is not None else free_run_folder(Path("results") / names)
     with owned(folder):
-        return _search(job, folder, new_run(folder, overwrite=overwrite), folder.resolve().name)
+        work, study = new_run(folder, overwrite=overwrite), folder.resolve().name
+        begin(work, asked(job, study))
+        record = Record(work / JOURNAL, study, job.objectives)
+        return _search(job, folder, work, study, record)
 
 
 def _go_on(folder: Path, budget: str | None) -> bool:
@@ -220,8 +227,10 @@ def _go_on(folder: Path, budget: str | None) -> bool:
     from dataclasses import replace
 
     from costmodel.errors import RunError
-    from dse.job_file import job_of
-    from dse.run_folder import RUN_FILE, begun_run, owned, read_summary
+    from dse.job_file import asked, job_of
+    from dse.progress import check_recorded
+    from dse.run_folder import JOURNAL, RUN_FILE, begin, begun_run, owned, read_summary
+    from dse.study import Record, quiet
 
     if not folder.is_dir():
         raise RunError(f"{folder} holds no run to go on with")
@@ -231,30 +240,29 @@ def _go_on(folder: Path, budget: str | None) -> bool:
         more = 0 if budget is None else budget_of(budget.removeprefix("+"))
         plus = budget is not None and budget.startswith("+")
         job = replace(job, budget=job.budget + more if plus else more or job.budget)
-        return _search(job, folder, work, study)
+        job.check_budget()
+        quiet()
+        record = Record(work / JOURNAL, study, job.objectives)
+        check_recorded(job, record)
+        begin(work, asked(job, study))  # once nothing speaks against it: a finished run is none from here on
+        return _search(job, folder, work, study, record)
 
 
-def _search(job: Job, folder: Path, work: Path, study: str) -> bool:
+def _search(job: Job, folder: Path, work: Path, study: str, record: Record) -> bool:
     """Search, write the files and print the report; whether any plan is feasible."""
     import time
 
     from dse.console import search_report
     from dse.export import write_run
-    from dse.job_file import asked
     from dse.progress import run
-    from dse.run_folder import JOURNAL, begin, kept
-    from dse.study import Record, quiet
+    from dse.run_folder import kept
     from dse.tables import front_table
 
     started = time.perf_counter()
-    job.check_budget()
-    quiet()
-    begin(work, asked(job, study))
-    record = Record(work / JOURNAL, study, job.objectives)
     with kept(folder, work, record.__len__):
         result = run(job, record)
-        wall_s = time.perf_counter() - started
-        paths = write_run(folder, work, result, wall_s, study)
+        wall_s, front = time.perf_counter() - started, front_table(result)
+        paths = write_run(folder, work, result, front, wall_s, study)
     program = "dse" if shutil.which("dse") else sys.argv[0]
-    show(search_report(result, front_table(result), folder, paths, wall_s, program))
+    show(search_report(result, front, folder, paths, wall_s, program))
     return result.recommended is not None

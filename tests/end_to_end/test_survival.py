@@ -223,5 +223,6 @@ def test_a_run_that_was_edited_is_refused_and_left_as_it_is(
     (tmp_path / "run" / RUN_FILE).write_text(json.dumps(run))
     outcome: Outcome = dse("search", "--resume", "run")
     assert_refused(outcome, named)
+    assert json.loads((tmp_path / "run" / RUN_FILE).read_text()) == run
     assert (tmp_path / "run" / JOURNAL).read_bytes() == (whole / JOURNAL).read_bytes()
     assert (tmp_path / "run" / "trials.csv").read_bytes() == (whole / "trials.csv").read_bytes()

@@ -24,7 +24,7 @@ from dse.export import (
     write_run,
 )
 from dse.job import Job
-from dse.job_file import Range, extent, numbers
+from dse.job_file import extent, numbers
 from dse.objectives import objectives_named
 from dse.picks import picks
 from dse.plan_file import read_deployment
@@ -33,6 +33,7 @@ from dse.search import SearchResult, search
 from dse.tables import front_table, trials_table
 from dse.words import plan_of_row
 from search_spaces import SearchSpace
+from search_spaces.space import Range
 
 TABLES = ("trials.csv", "pareto.csv")
 
@@ -40,7 +41,7 @@ TABLES = ("trials.csv", "pareto.csv")
 def written(folder: Path, result: SearchResult, wall_s: float) -> None:
     """Write a run, without a record."""
     folder.mkdir()
-    write_run(folder, folder, result, wall_s, "study")
+    write_run(folder, folder, result, front_table(result), wall_s, "study")
 
 
 @pytest.fixture(scope="module")
