@@ -100,6 +100,14 @@ def mend(journal: Path) -> None:
         file.truncate(whole.rfind(b"\n") + 1)
 
 
+def _count(backend: JournalFileBackend) -> int:
+    """Count the trials of all studies in a journal."""
+    storage = JournalStorage(backend)
+    return sum(
+        len(storage.get_all_trials(one._study_id, deepcopy=False)) for one in storage.get_all_studies()
+    )
+
+
 class Record:
     """An Optuna study that takes finished trials and opens with plain ``optuna.load_study``.
 
@@ -115,6 +123,7 @@ class Record:
         RunError
             The journal cannot be read or written, or holds no such study.
         """
+        self._journal = journal
         try:
             if journal.exists():
                 mend(journal)
@@ -134,7 +143,6 @@ class Record:
                     )
                 if self._study.metric_names is None:
                     self._study.set_metric_names([o.column for o in objectives])
-            self._written = len(self._study.get_trials(deepcopy=False))
         except OSError as error:
             raise RunError(f"{journal} cannot be written ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AssertionError) as error:
@@ -188,7 +196,6 @@ class Record:
             )
             for params, of_trial, off in rows
         )
-        self._written += len(plans)
 
     def recorded(self, workload: str) -> tuple[Plans, NDArray[np.float64]]:
         """Give the finished trials of a workload in their order: plans, and objectives, (k, m).
@@ -210,8 +217,9 @@ class Record:
         return plans, np.array([trial.values for trial in trials])
 
     def __len__(self) -> int:
-        """Trials that are written."""
-        return self._written
+        """Count the trials in the file, wherever this process was stopped; what is torn is cut off."""
+        mend(self._journal)
+        return _count(JournalFileBackend(str(self._journal), lock_obj=_Unlocked(str(self._journal))))
 
 
 def parameters(plans: Plans) -> Iterator[dict[str, Any]]:
