@@ -13,7 +13,8 @@ from costmodel.accounting import Accounting
 from costmodel.costs import Costs, Violation
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform, load_platform
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.workload import Workload, load_workload
 
 __all__ = [

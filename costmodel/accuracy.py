@@ -68,6 +68,25 @@ def missing_weights(workload: Workload, missing: Mapping[str, Any]) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost:
+    """Accuracy that plans lose, by a calibration; arrays by plan.
+
+    Attributes
+    ----------
+    drop : Drop
+        In the unit of the calibration, with its 90 % interval.
+    score : (...), optional
+        Accuracy in per cent, or loss, that is left; none where nobody measured the whole model's.
+    within : (...) bool
+        Whether the calibration measured as much of all that a plan does.
+    """
+
+    drop: Drop
+    score: Any
+    within: Any
+
+
+@dataclass(frozen=True, kw_only=True)
 class Damage:
     """What plans do to a model's accuracy; arrays by plan.
 
@@ -107,39 +126,57 @@ class Damage:
             return not later and bool(np.any(self.message_loss) or np.any(self.message_dropout))
         return not (table == "half_width" and rest) and bool(np.any(self.missing))
 
-    def drop(self, known: Calibration) -> Drop:
-        """Add up what is lost.
+    def check(self, known: Calibration) -> None:
+        """Refuse what nobody knows the cost of.
 
         Raises
         ------
         PlanError
             The calibration does not say what narrow elements lose, or lost messages.
         """
-        return self._sum(known).clipped(*known.possible)
-
-    def _sum(self, known: Calibration) -> Drop:
-        total = known.drop(self.missing)
-        if known.narrow is not None:
-            for lost in known.narrow.drops(self.weight_bits, self.message_bits):
-                total = total.plus(lost)
-        elif np.any(np.minimum(self.weight_bits, self.message_bits) < WHOLE):
+        if known.narrow is None and np.any(np.minimum(self.weight_bits, self.message_bits) < WHOLE):
             raise PlanError(
                 f"the calibration does not say what weights or messages below {WHOLE} bit lose, "
                 f"nor partial sums of {WHOLE} bit: {known.description}",
                 "take wider ones, or a calibration with a table 'narrow'",
             )
-        if not np.any(self.message_loss) and not np.any(self.message_dropout):
-            return total
-        return total.plus(self._lost_messages(known))
-
-    def _lost_messages(self, known: Calibration) -> Drop:
-        measured = known.message_loss
-        if measured is None or (measured.most_dropout == 0 and np.any(self.message_dropout)):
+        measured, dropout = known.message_loss, np.any(self.message_dropout)
+        if self._loses_messages and (measured is None or (measured.most_dropout == 0 and dropout)):
             what = "lost messages" if measured is None else "training with message dropout"
             raise PlanError(
                 f"the calibration does not say what {what} cost in accuracy: {known.description}",
                 "set retransmission=1 and message_dropout=0, or take one with a table 'message_loss'",
             )
-        if isinstance(measured, LossFitted):
-            return measured.interval(self.message_loss, self.message_dropout, of_loss=known.metric == "loss")
-        return measured.drop(self.message_loss, self.message_dropout)
+
+    @property
+    def _loses_messages(self) -> bool:
+        return bool(np.any(self.message_loss) or np.any(self.message_dropout))
+
+    def drop(self, known: Calibration) -> Drop:
+        """Add up what is lost.
+
+        Raises
+        ------
+        PlanError
+            As `check` says.
+        """
+        self.check(known)
+        total = known.drop(self.missing)
+        if known.narrow is not None:
+            for lost in known.narrow.drops(self.weight_bits, self.message_bits):
+                total = total.plus(lost)
+        measured = known.message_loss
+        if self._loses_messages and measured is not None:
+            if isinstance(measured, LossFitted):
+                of_loss = known.metric == "loss"
+                total = total.plus(
+                    measured.interval(self.message_loss, self.message_dropout, of_loss=of_loss)
+                )
+            else:
+                total = total.plus(measured.drop(self.message_loss, self.message_dropout))
+        return total.clipped(*known.possible)
+
+    def lost(self, known: Calibration) -> Lost:
+        """Reckon what is lost, and what is left."""
+        drop = self.drop(known)
+        return Lost(drop=drop, score=known.score(drop.estimate), within=self.within(known))

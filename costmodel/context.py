@@ -25,7 +25,8 @@ def keeps(found: Costing, reserved: Costing, platform: Platform) -> bool:
         return False
     if platform.mcu.l3 is None:
         return True
-    share, kept = found.share, reserved.placement.at(reserved.program.roles > 0)
+    where = reserved.program.roles > 0
+    share, kept = found.share.of(where), reserved.placement.at(where)
     # Rows of the head give way one by one where chips pin; else they leave at once, embedding and all.
     pinning = np.broadcast_to(reserved.plans["pinning"] == 1, reserved.program.roles.shape)
     whole = ~pinning[reserved.program.roles > 0] & (kept.head_kept > 0)

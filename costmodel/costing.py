@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage, missing_weights
-from costmodel.costs import SHARED_L3, Costs, Demand
+from costmodel.costs import SHARED_L3, Costs, Demand, Later
 from costmodel.counted import Counted, share_of
 from costmodel.hardware import Platform
-from costmodel.memory import Placement, place
-from costmodel.plan import Plans
+from costmodel.memory import Placement, place_all
+from costmodel.plans import Plans
 from costmodel.pricing import OF_CHIPS, Stages, of_all, priced
 from costmodel.program import Program
 from costmodel.residency import Share
@@ -34,7 +34,7 @@ def code_bytes(platform: Platform, n: Any) -> dict[str, Any]:
 class Costing:
     """Canonical plans of one strategy, their program, where everything lies, what it costs and damages.
 
-    `share` has the chips that there are, one by one.
+    Of plans that are a product, arrays broadcast: each is as small as the decisions that it depends on.
     """
 
     plans: Plans
@@ -86,10 +86,8 @@ def costed(
     stages = Stages.of(workload, platform, counted, accounting)
     pinning = plans["pinning"] == 1
     besides = stages.total.buffer_bytes + platform.link.reserve.ram_bytes * (n > 1)
-    where = roles > 0
-    of_plan = np.broadcast_to(np.arange(len(plans)), where.shape)[where]
-    share = share_of(workload, platform, counted, besides, where)
-    placement = reserved or place(mcu, share, stages.pace.at(of_plan), pinning[of_plan]).spread(where)
+    share = share_of(workload, platform, counted, besides)
+    placement = reserved or place_all(mcu, share, stages.pace, pinning, roles)
     prices = priced(workload, platform, counted, accounting, stages, placement, pinning)
     total = stages.total
     ahead = np.max(placement.block_prefetched + placement.block_stored, axis=OF_CHIPS)
@@ -107,16 +105,16 @@ def costed(
     if platform.shares_l3 and mcu.l3:
         in_all = of_all(placement.l3 * roles)
         demands[SHARED_L3] = Demand(asked=in_all, limit=mcu.l3.usable_bytes, unit="B")
-    link_partners = np.sum([*total.partners.values(), 0 * n], axis=0)
+    link_partners = np.asarray(sum(total.partners.values(), 0 * n))
     asked = {"ports": link_partners, **total.demands}
     for name, limit in platform.link.limits.items():
         demands[name] = Demand(asked=np.asarray(asked.get(name, 0.0) + 0.0 * n), limit=limit, unit=name)
     damage = damage_of(workload, program, counted, accounting)
-    drop = damage.drop(workload.calibration)
+    damage.check(workload.calibration)
     costs = Costs(
         latency_by_cause_s=prices.latency_by_cause_s,
         energy_by_cause_j=prices.energy_by_cause_j,
-        tokens=np.full(len(plans), workload.rows),
+        tokens=np.full(n.shape, workload.rows),
         n_chips=n,
         n_chips_with_l3=prices.n_chips_with_l3,
         head_from_l3=np.any(placement.head_traffic > 0, axis=OF_CHIPS),
@@ -130,11 +128,7 @@ def costed(
         flash_footprint_bytes=np.max(placement.flash, axis=OF_CHIPS),
         link_bound_s=total.link_bound_s,
         missing_weights=damage.missing,
-        accuracy_drop=drop.estimate,
-        accuracy_drop_low=drop.low,
-        accuracy_drop_high=drop.high,
-        score=workload.calibration.score(drop.estimate),
-        accuracy_within=damage.within(workload.calibration),
+        lost=Later(lambda: damage.lost(workload.calibration)),
         regime=np.max(placement.regime, axis=OF_CHIPS),
         on_chip_s=stages.block.on_chip_s,
         prefetch_s=ahead / stages.pace.bandwidth_bytes_per_s,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.accuracy import Lost
+
+T = TypeVar("T")
 Array = NDArray[np.floating[Any]]
 LATENCY_CAUSES = ("compute", "root", "link", "l3")
 ENERGY_CAUSES = ("compute", "root", "idle", "l3", "l2", "link", "controller", "l3_standby", "link_idle")
@@ -59,6 +63,18 @@ class Demand:
     unit: str
 
 
+@dataclass(frozen=True)
+class Later(Generic[T]):
+    """Something that takes time and is made when it is first asked for."""
+
+    make: Callable[[], T]
+
+    @cached_property
+    def value(self) -> T:
+        """Make it, once."""
+        return self.make()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Costs:
     """Costs of n plans, per inference: one token (autoregressive) or one pass (prompt, encoder).
@@ -93,12 +109,8 @@ class Costs:
         Time for messages that no round exceeds; what latency counts is what is expected.
     missing_weights : array
         U, the share of the weights that no chip stores, weighed by importance.
-    accuracy_drop, accuracy_drop_low, accuracy_drop_high : array
-        Accuracy lost, in the unit of the workload's calibration, and the ends of its 90 % interval.
-    score : array, optional
-        Accuracy in per cent, or loss, that is left; none where nobody measured the whole model's.
-    accuracy_within : array of bool
-        Whether the calibration measured as much of all that a plan does.
+    lost : Later of Lost
+        Accuracy that is lost.
     regime : array of int
         Worst `Regime` of any chip.
     on_chip_s : array
@@ -117,7 +129,7 @@ class Costs:
     head_from_l3: NDArray[np.bool_]
     link_bytes: Array
     link_messages: Array
-    link_partners: NDArray[np.int64]
+    link_partners: NDArray[Any]
     l3_bytes: Array
     l2_bytes: Array
     l2_footprint_bytes: Array
@@ -125,11 +137,7 @@ class Costs:
     flash_footprint_bytes: Array
     link_bound_s: Array
     missing_weights: Array
-    accuracy_drop: Array
-    accuracy_drop_low: Array
-    accuracy_drop_high: Array
-    score: Array | None
-    accuracy_within: NDArray[np.bool_]
+    lost: Later[Lost]
     regime: NDArray[np.int64]
     on_chip_s: Array
     prefetch_s: Array
@@ -146,8 +154,15 @@ class Costs:
                 return None
             if isinstance(first, dict):
                 return {key: joined([value[key] for value in values]) for key in first}
+            if isinstance(first, Later):
+                return Later(lambda: joined([value.value for value in values]))
             if isinstance(first, Demand):
                 return replace(first, asked=joined([value.asked for value in values]))
+            if is_dataclass(first) and not isinstance(first, type):
+                return replace(
+                    first,
+                    **{f.name: joined([getattr(value, f.name) for value in values]) for f in fields(first)},
+                )
             return np.concatenate(values)[order]
 
         return Costs(**{f.name: joined([getattr(c, f.name) for _, c in batches]) for f in fields(Costs)})
@@ -158,8 +173,12 @@ class Costs:
         def taken(value: Any) -> Any:
             if isinstance(value, dict):
                 return {key: taken(one) for key, one in value.items()}
+            if isinstance(value, Later):
+                return Later(lambda: taken(value.value))
             if isinstance(value, Demand):
                 return replace(value, asked=value.asked[where])
+            if is_dataclass(value) and not isinstance(value, type):
+                return replace(value, **{f.name: taken(getattr(value, f.name)) for f in fields(value)})
             return None if value is None else value[where]
 
         return Costs(**{f.name: taken(getattr(self, f.name)) for f in fields(self)})
@@ -183,6 +202,32 @@ class Costs:
     def energy_j(self) -> Array:
         """Joules per inference, all chips."""
         return energy_of(self.energy_by_cause_j)
+
+    @property
+    def accuracy_drop(self) -> Array:
+        """Accuracy lost, in the unit of the workload's calibration."""
+        return self.lost.value.drop.estimate
+
+    @property
+    def accuracy_drop_low(self) -> Array:
+        """Lower end of its 90 % interval."""
+        return self.lost.value.drop.low
+
+    @property
+    def accuracy_drop_high(self) -> Array:
+        """Upper end of its 90 % interval."""
+        return self.lost.value.drop.high
+
+    @property
+    def score(self) -> Array | None:
+        """Accuracy in per cent, or loss, that is left; none where nobody measured the whole model's."""
+        score: Array | None = self.lost.value.score
+        return score
+
+    @property
+    def accuracy_within(self) -> NDArray[np.bool_]:
+        """Whether the calibration measured as much of all that a plan does."""
+        return np.asarray(self.lost.value.within)
 
     @property
     def edp_js(self) -> Array:

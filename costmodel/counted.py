@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,10 @@ class Counted:
         """Zeros, to give every class of chips an entry, (c, n)."""
         return np.zeros(self.program.chips.shape)
 
+    def _most(self, sizes: Iterable[Any]) -> Array:
+        """Give the largest of some sizes of each class of chips, (c, ...)."""
+        return np.asarray(reduce(np.maximum, sizes, self.classes))
+
     @property
     def activation_peak_bytes(self) -> Array:
         """Most activation bytes alive at once, by role and class, (r, c, n).
@@ -68,7 +73,7 @@ class Counted:
         not have, those of the chip that it begins at.
         """
         chips = self.program.chips
-        member = np.max([part.activation_peak_bytes + self.classes for part in self.parts], axis=0)
+        member = self._most(part.activation_peak_bytes for part in self.parts)
         if self.program.group_size is None:
             return np.asarray(member[None])
         several = self.program.n_chips > 1
@@ -96,8 +101,7 @@ class Counted:
     @property
     def tile_bytes(self) -> Array:
         """What one tile of rows takes of a chip's activations, (r, c, n)."""
-        most = np.max([part.tile_bytes + self.classes for part in self.parts], axis=0)
-        return np.asarray(most + np.zeros(self.program.roles.shape))
+        return np.asarray(self._most(part.tile_bytes for part in self.parts) + 0.0 * self.program.roles)
 
     @property
     def cache_token_bytes(self) -> Array:
@@ -111,33 +115,22 @@ def looked_up_bytes(counted: Counted) -> Array:
     return none + sum(part.looked_up_bytes for part in counted.around)
 
 
-def share_of(
-    workload: Workload, platform: Platform, counted: Counted, besides: Array, where: NDArray[np.bool_]
-) -> Share:
-    """Say what chips have to put somewhere: weights, KV cache, activations, and what is held besides.
-
-    Parameters
-    ----------
-    where : (r, c, n) bool
-        Roles and classes that there are; those are given, one by one.
-    """
+def share_of(workload: Workload, platform: Platform, counted: Counted, besides: Array) -> Share:
+    """Say what chips have to put somewhere: weights, KV cache, activations, and what is held besides."""
     rows, token_bytes = workload.rows, counted.cache_token_bytes
     embedding, head = ([part for part in counted.around if part.name == name] for name in AROUND)
 
-    def each(sizes: Array) -> Array:
-        return np.asarray(np.broadcast_to(sizes, where.shape)[where])
-
     return Share(
-        weights=each(held_bytes(counted.halves)),
-        cache=each(token_bytes * workload.cached_tokens),
-        cache_read=each(token_bytes * (workload.context if workload.reads_cache else 0)),
-        room_to_read=each(token_bytes * (workload.cached_tokens if workload.reads_cache else 0)),
-        stored=each(token_bytes * (rows if workload.writes_cache else 0)),
-        activations=each(counted.activation_peak_bytes + besides),
-        working=each(counted.tile_bytes + besides),
-        head=each(held_bytes(head)),
-        embedding=each(held_bytes(embedding)),
-        looked_up=each(looked_up_bytes(counted)),
+        weights=held_bytes(counted.halves),
+        cache=token_bytes * workload.cached_tokens,
+        cache_read=token_bytes * (workload.context if workload.reads_cache else 0),
+        room_to_read=token_bytes * (workload.cached_tokens if workload.reads_cache else 0),
+        stored=token_bytes * (rows if workload.writes_cache else 0),
+        activations=counted.activation_peak_bytes + besides,
+        working=counted.tile_bytes + besides,
+        head=held_bytes(head),
+        embedding=held_bytes(embedding),
+        looked_up=looked_up_bytes(counted),
         n_blocks=workload.model.layers,
         passes=platform.kernels.passes(rows),
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from costmodel.accounting import Accounting
 from costmodel.costing import Costing, costed
 from costmodel.hardware import Platform
-from costmodel.plan import Plans
+from costmodel.plans import Plans
 from costmodel.shards import EVEN, Fills
 from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload

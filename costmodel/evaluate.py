@@ -15,7 +15,8 @@ from costmodel.dealing import costing, laid_out
 from costmodel.errors import PlanError
 from costmodel.hardware import Platform
 from costmodel.operators import Operator
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.program import HALVES, ChipSlices, ExchangeKind
 from costmodel.strategies import canonical, strategy_named
 from costmodel.workload import Workload

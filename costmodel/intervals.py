@@ -20,7 +20,7 @@ from costmodel.counted import Counted
 from costmodel.dealing import laid_out
 from costmodel.draws import Basis, Draws, drawn, draws_of
 from costmodel.hardware import Platform
-from costmodel.plan import Plans
+from costmodel.plans import Plans
 from costmodel.pricing import Stages, priced
 from costmodel.workload import Workload
 

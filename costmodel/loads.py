@@ -8,6 +8,7 @@ makes the wait least.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -41,7 +42,15 @@ class Pace:
 
     def at(self, index: NDArray[Any] | np.int64) -> Pace:
         """Give the chips at `index`, of one axis."""
-        arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "steady"}
+        return self.each(lambda times: times[index])
+
+    def of(self, where: NDArray[np.bool_]) -> Pace:
+        """Give the chips of some roles and classes one by one, (...) to (m,)."""
+        return self.each(lambda times: np.broadcast_to(times, where.shape)[where])
+
+    def each(self, make: Callable[[Array], Array]) -> Pace:
+        """Give a pace whose arrays are made of these."""
+        arrays: Any = {f.name: make(getattr(self, f.name)) for f in fields(self) if f.name != "steady"}
         return replace(self, **arrays)
 
     def load_s(self, size_bytes: Array) -> Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -112,17 +113,17 @@ class Placement:
 
         Parameters
         ----------
-        where : (r, c, n) bool
+        where : (r, c, ...) bool
             Roles and classes that plans have; at least one of each plan.
         """
-        flat = (-1, where.shape[-1]) if where.size else (1, 0)
+        flat = prod(where.shape[:2]), prod(where.shape[2:])
         first = np.argmax(where.reshape(flat), axis=0)
 
         def full(values: NDArray[Any]) -> NDArray[Any]:
             found = np.empty(where.shape, dtype=values.dtype)
             found[where] = values
             one = found.reshape(flat)[first, np.arange(len(first))]
-            return np.where(where, found, one)
+            return np.where(where, found, one.reshape(where.shape[2:]))
 
         return self.each(full)
 
@@ -178,7 +179,7 @@ def place(mcu: Mcu, share: Share, pace: Pace, pinning: NDArray[np.bool_]) -> Pla
     """
     room = mcu.l2.usable_bytes
     if mcu.l3 is None:
-        return _all_on_chip(mcu, share)
+        return _all_on_chip(mcu, share, np.zeros_like(share.activations))
     choice = all_or_none(share, room)
     where = np.flatnonzero(pinning)
     if len(where):
@@ -188,9 +189,20 @@ def place(mcu: Mcu, share: Share, pace: Pace, pinning: NDArray[np.bool_]) -> Pla
     return placed(share, choice, room)
 
 
-def _all_on_chip(mcu: Mcu, share: Share) -> Placement:
+def place_all(
+    mcu: Mcu, share: Share, pace: Pace, pinning: NDArray[np.bool_], roles: NDArray[np.int64]
+) -> Placement:
+    """Place the shares of all chips; `roles` says how many there are of each role and class, (r, c, ...)."""
+    if mcu.l3 is None:  # no choice: sizes stay as small as what they depend on
+        return _all_on_chip(mcu, share, np.zeros(roles.shape))
+    shapes = (sizes.shape for sizes in (roles, share.weights, share.activations, pace.block_s))
+    where = np.broadcast_to(roles > 0, np.broadcast_shapes(*shapes))
+    chips = place(mcu, share.of(where), pace.of(where), np.broadcast_to(pinning, where.shape)[where])
+    return chips.spread(where)
+
+
+def _all_on_chip(mcu: Mcu, share: Share, none: Array) -> Placement:
     """Give everything the one place there is."""
-    none = np.zeros_like(share.activations)
     weights = share.n_blocks * share.weights + share.head + share.embedding
     rest = share.n_blocks * share.cache + share.activations
     l2 = rest + (weights if mcu.flash is None else 0.0)

@@ -6,8 +6,7 @@ said in ``costmodel.strategies``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -258,111 +257,6 @@ class Plan:
 DECISIONS: dict[str, Decision] = {
     f.name: f.metadata["decision"] for f in fields(Plan) if "decision" in f.metadata
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plans:
-    """A batch of n plans as a structure of arrays.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Strategies that plans of the batch may have.
-    strategy : (n,) int
-        Position in `names` of each plan's.
-    values : dict of (n,)
-        Values of every decision, by name, in the order of `DECISIONS`.
-    """
-
-    names: tuple[str, ...]
-    strategy: Ints
-    values: dict[str, Values]
-
-    @staticmethod
-    def of(plans: Iterable[Plan]) -> Plans:
-        """Pack plans."""
-        rows = list(plans)
-        names = tuple(dict.fromkeys(row.strategy for row in rows))
-        return Plans(
-            names=names,
-            strategy=np.array([names.index(row.strategy) for row in rows], dtype=np.int64),
-            values={
-                name: np.array([getattr(row, name) for row in rows], dtype=decision.dtype)
-                for name, decision in DECISIONS.items()
-            },
-        )
-
-    @staticmethod
-    def filled(strategy: str, n: int, values: dict[str, Values]) -> Plans:
-        """Give n plans of one strategy; decisions without values are neutral."""
-        return Plans(
-            names=(strategy,),
-            strategy=np.zeros(n, dtype=np.int64),
-            values={
-                name: np.asarray(values[name], dtype=decision.dtype)
-                if name in values
-                else np.full(n, decision.neutral, dtype=decision.dtype)
-                for name, decision in DECISIONS.items()
-            },
-        )
-
-    @staticmethod
-    def joined(batches: Sequence[Plans]) -> Plans:
-        """Join batches, one after the other."""
-        names = tuple(dict.fromkeys(name for batch in batches for name in batch.names))
-        codes = [np.array([names.index(n) for n in b.names], dtype=np.int64)[b.strategy] for b in batches]
-        return Plans(
-            names=names,
-            strategy=np.concatenate(codes),
-            values={name: np.concatenate([batch[name] for batch in batches]) for name in DECISIONS},
-        )
-
-    def __len__(self) -> int:
-        return len(self.strategy)
-
-    def __getitem__(self, name: str) -> Values:
-        return self.values[name]
-
-    def __iter__(self) -> Iterator[Plan]:
-        return (self.row(i) for i in range(len(self)))
-
-    @property
-    def strategies(self) -> list[str]:
-        """Name of each plan's strategy."""
-        return [self.names[code] for code in self.strategy.tolist()]
-
-    def row(self, index: int) -> Plan:
-        """Unpack one plan."""
-        decided: dict[str, Any] = {name: self[name][index].item() for name in DECISIONS}
-        return Plan(strategy=self.names[self.strategy[index]], **decided)
-
-    def take(self, index: Sequence[int] | Ints | NDArray[np.bool_]) -> Plans:
-        """Give the plans at `index` (positions or a mask)."""
-        values = {name: column[index] for name, column in self.values.items()}
-        return replace(self, strategy=self.strategy[index], values=values)
-
-    def by_strategy(self) -> Iterator[tuple[Ints, Plans]]:
-        """Give the plans of each strategy that is there, with their positions."""
-        for code, name in enumerate(self.names):
-            where = np.flatnonzero(self.strategy == code)
-            if len(where) or len(self.names) == 1:
-                some = self.take(where)
-                yield where, Plans(names=(name,), strategy=0 * some.strategy, values=some.values)
-
-    def changed(self, **values: Values) -> Plans:
-        """Give the same plans with other values for some decisions."""
-        return replace(self, values={**self.values, **values})
-
-    def neutralised(self, keep: Iterable[str]) -> Plans:
-        """Give every decision but those to keep its neutral value."""
-        kept = set(keep)
-        return replace(
-            self,
-            values={
-                name: column if name in kept else np.full_like(column, DECISIONS[name].neutral)
-                for name, column in self.values.items()
-            },
-        )
 
 
 # Names that stand for several decisions at once.

@@ -17,7 +17,8 @@ from costmodel.errors import PlanError
 from costmodel.hardware import Platform
 from costmodel.kernel_sets import Kernels
 from costmodel.operators import Ints, Kind, Operator
-from costmodel.plan import DECISIONS, Plans, Values
+from costmodel.plan import DECISIONS, Values
+from costmodel.plans import Plans
 
 PACKED = (4, 6)  # widths that are packed
 BYTE = 8

@@ -5,7 +5,9 @@ Arrays may have an axis of draws before that of plans, where a platform's consta
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from costmodel.hardware import Platform
 from costmodel.loads import Pace, late_s
 from costmodel.memory import Placement
 from costmodel.parameters import stated
+from costmodel.program import Step
 from costmodel.stages import Stage, stage
 from costmodel.workload import Workload
 
@@ -33,8 +36,9 @@ def of_all(sizes: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """A block, what is around the blocks, and all that counts; and what loads can hide behind."""
+    """Each part, a block of them, and all that counts; and what loads can hide behind."""
 
+    parts: Mapping[str, Stage]
     block: Stage
     total: Stage
     pace: Pace
@@ -43,9 +47,14 @@ class Stages:
     def of(workload: Workload, platform: Platform, counted: Counted, accounting: Accounting) -> Stages:
         """Cost the steps that count."""
         program, l3 = counted.program, platform.mcu.l3
+
+        def cost(steps: Iterable[Step]) -> Stage:
+            return stage(platform, program, steps, accounting.message_loss)
+
+        parts = {part.name: cost(part.steps) for part in counted.parts}
         block, head = (
-            stage(platform, program, [s for part in parts for s in part.steps], accounting.message_loss)
-            for parts in (counted.halves, counted.around)
+            reduce(Stage.plus, [parts[part.name] for part in some] or [cost(())])
+            for some in (counted.halves, counted.around)
         )
         sharing = np.where(platform.shares_l3, program.n_chips, 1)
         pace = Pace(
@@ -55,7 +64,8 @@ class Stages:
             bandwidth_bytes_per_s=(l3.bandwidth_bytes_per_s if l3 else np.inf) / sharing,
             steady=accounting.prefetch == "steady",
         )
-        return Stages(block=block, total=block.plus(head, times=accounting.blocks(workload)), pace=pace)
+        total = block.times(accounting.blocks(workload)).plus(head)
+        return Stages(parts=parts, block=block, total=total, pace=pace)
 
 
 def l3_wait_s(
@@ -132,10 +142,12 @@ def priced(
         Whether chips choose what they keep.
     """
     mcu, program, total = platform.mcu, counted.program, stages.total
-    n, chips, roles = program.n_chips, program.chips, program.roles
+    n, roles, busy_s = program.n_chips, program.roles, total.busy_s
     n_blocks = accounting.blocks(workload)
     lookups = looked_up_bytes(counted)
-    l3_s = l3_wait_s(placement, stages.pace, workload, n_blocks, lookups, pinning)
+    l3_s: Array = np.zeros(n.shape)
+    if mcu.l3 is not None:
+        l3_s = l3_wait_s(placement, stages.pace, workload, n_blocks, lookups, pinning)
     lookup = lookups * np.any(placement.table_off_chip, axis=OF_CHIPS)
     traffic = placement.block_traffic * (n_blocks / workload.model.layers) + placement.head_traffic
     l3_bytes = of_all(traffic * roles) + lookup
@@ -143,8 +155,6 @@ def priced(
     latency = {"compute": total.compute_s, "root": total.root_s, "link": total.link_s, "l3": l3_s}
     latency_s = latency_of(latency)
     n_with_l3 = np.asarray(np.sum(roles * (placement.l3 > 0), axis=OF_CHIPS))
-    busy_s = np.sum(total.busy_s * chips, axis=0)
-    l2_bytes = np.sum(total.l2_bytes * chips, axis=0)
     power_w = compute.chip_power_w(platform)
     root_power_w = compute.root_power_w(platform, workload.rows)
     waiting_s = n * latency_s - busy_s - total.root_busy_s - total.adding_busy_s
@@ -153,7 +163,7 @@ def priced(
         "root": total.root_busy_s * root_power_w + total.adding_busy_s * power_w,
         "idle": np.maximum(waiting_s, 0.0) * mcu.idle_power_w,
         "l3": l3_bytes * (mcu.l3.energy_j_per_byte if mcu.l3 else 0.0),
-        "l2": l2_bytes * mcu.l2.energy_j_per_byte,
+        "l2": total.l2_bytes * mcu.l2.energy_j_per_byte,
         "link": platform.link.energy_j(total.traffic),
         "controller": n * latency_s * stated(mcu.controller_power_w),
         "l3_standby": latency_s * standby_w(platform, n_with_l3),
@@ -163,6 +173,6 @@ def priced(
         latency_by_cause_s=latency,
         energy_by_cause_j=energy,
         l3_bytes=l3_bytes,
-        l2_bytes=l2_bytes,
+        l2_bytes=total.l2_bytes,
         n_chips_with_l3=n_with_l3,
     )

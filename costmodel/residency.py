@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What chips have to put somewhere, one by one; arrays of bytes, (m,).
+    """What chips have to put somewhere; arrays of bytes, by role and class (r, c, ...) or one by one (m,).
 
     Attributes
     ----------
@@ -52,11 +52,19 @@ class Share:
     n_blocks: int
     passes: int
 
+    def each(self, make: Callable[[Array], Array]) -> Share:
+        """Give a share whose arrays are made of these."""
+        counts = ("n_blocks", "passes")
+        arrays: Any = {f.name: make(getattr(self, f.name)) for f in fields(self) if f.name not in counts}
+        return replace(self, **arrays)
+
     def at(self, index: NDArray[Any]) -> Share:
         """Give the chips at `index`, of one axis."""
-        sizes = ("n_blocks", "passes")
-        arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in sizes}
-        return replace(self, **arrays)
+        return self.each(lambda sizes: sizes[index])
+
+    def of(self, where: NDArray[np.bool_]) -> Share:
+        """Give the chips of some roles and classes one by one, (r, c, ...) to (m,)."""
+        return self.each(lambda sizes: np.broadcast_to(sizes, where.shape)[where])
 
     @property
     def stays(self) -> Array:

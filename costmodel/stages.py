@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,12 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Time and traffic of some steps in a row, without L3; by plan (...), or (c, ...) where marked.
+    """Time and traffic of some steps in a row, without L3; by plan, (...).
 
     Attributes
     ----------
-    busy_s, l2_bytes : (c, ...)
-        Time that each class of chips computes on its share; bytes between its L2 and L1.
+    busy_s, l2_bytes
+        Time that chips compute on their shares, and bytes between L2 and L1, of all chips together.
     compute_s, root_s, link_s
         Time that all wait for the slowest chip; for the root and leaders that add up; for messages.
     root_busy_s, adding_busy_s
@@ -63,22 +63,27 @@ class Stage:
         """Time of the stage when nothing waits for L3."""
         return self.compute_s + self.root_s + self.link_s
 
-    def plus(self, other: Stage, times: int) -> Stage:
-        """Add `times` this stage and one `other`."""
-        apart = ("traffic", "buffer_bytes", "demands", "links", "partners")
-        arrays = {
-            f.name: times * getattr(self, f.name) + getattr(other, f.name)
-            for f in fields(self)
-            if f.name not in apart
-        }
+    def times(self, count: int) -> Stage:
+        """Repeat the stage."""
+        arrays = {name: count * getattr(self, name) for name in ADDED}
+        return replace(self, **arrays, traffic=self.traffic.times(count))
+
+    def plus(self, other: Stage) -> Stage:
+        """Add another stage that follows."""
+        arrays = {name: getattr(self, name) + getattr(other, name) for name in ADDED}
         return Stage(
             **arrays,
-            traffic=self.traffic.times(times).plus(other.traffic),
+            traffic=self.traffic.plus(other.traffic),
             buffer_bytes=np.maximum(self.buffer_bytes, other.buffer_bytes),
             demands=_most(self.demands, other.demands),
             links=_most(self.links, other.links),
             partners=_most(self.partners, other.partners),
         )
+
+
+ADDED = tuple(
+    f.name for f in fields(Stage) if f.name not in ("traffic", "buffer_bytes", "demands", "links", "partners")
+)
 
 
 def _most(some: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Array]:
@@ -130,8 +135,8 @@ def stage(platform: Platform, program: Program, steps: Iterable[Step], message_l
         links = _most(links, delivery.links)
         partners = _most(partners, delivery.partners)
     return Stage(
-        busy_s=busy,
-        l2_bytes=l2_bytes,
+        busy_s=np.sum(busy * program.chips, axis=0),
+        l2_bytes=np.sum(l2_bytes * program.chips, axis=0),
         compute_s=compute_s,
         root_s=root_s,
         root_busy_s=root_busy_s,

@@ -25,7 +25,8 @@ from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
 from costmodel.parameters import Record
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.precision import PACKED
 from costmodel.program import ChipSlices
 from costmodel.strategies import strategy_named

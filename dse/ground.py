@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.plan import Ints, Plans
+from costmodel.plan import Ints
+from costmodel.plans import Plans
 from costmodel.strategies import strategy_named
 
 Bools = NDArray[np.bool_]

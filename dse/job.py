@@ -9,7 +9,8 @@ from costmodel.calibration import Metric
 from costmodel.errors import UsageError
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform
-from costmodel.plan import Plans, plan_of
+from costmodel.plan import plan_of
+from costmodel.plans import Plans
 from costmodel.workload import Workload
 from dse.constraints import Constraint
 from dse.objectives import OF_ONE_MODEL, SCORES, Objective

@@ -18,7 +18,8 @@ from costmodel.accuracy import POINTS
 from costmodel.calibration import MOST_BASE, MOST_POINTS, WHOLE, Metric, drop_of
 from costmodel.errors import DseError, UsageError, cut, nearest
 from costmodel.hardware import Platform
-from costmodel.plan import DECISIONS, SHORTHANDS, Plan, Plans, plan_of
+from costmodel.plan import DECISIONS, SHORTHANDS, Plan, plan_of
+from costmodel.plans import Plans
 from costmodel.precision import narrower
 from costmodel.shards import EVEN
 from costmodel.strategies import canonical, first_with, strategy_named

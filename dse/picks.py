@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from costmodel.evaluate import evaluate
-from costmodel.plan import Plans
+from costmodel.plans import Plans
 from costmodel.strategies import canonical
 from dse.digits import joules, seconds
 from dse.objectives import KNOWN, OBJECTIVES, Objective

@@ -10,7 +10,8 @@ import numpy as np
 
 from costmodel.accuracy import missing_weights
 from costmodel.hardware import Platform
-from costmodel.plan import DECISIONS, Plan, Plans, plan_of
+from costmodel.plan import DECISIONS, Plan, plan_of
+from costmodel.plans import Plans
 from costmodel.strategies import canonical
 from costmodel.workload import Workload
 from dse.measurements import NOTHING, PRUNED, missing_shares

@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 from costmodel.accounting import SCOPES, Accounting
 from costmodel.evaluate import evaluate, inspect
 from costmodel.hardware import load_platform
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.program import HALVES
 from costmodel.workload import load_workload
 from dse.plots import BLUE, GREEN, GREY, ORANGE, STYLE, plain_log_ticks, save

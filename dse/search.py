@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from costmodel.costs import Costs
 from costmodel.evaluate import evaluate
 from costmodel.intervals import DrawnCosts, drawn_costs
-from costmodel.plan import Plans
+from costmodel.plans import Plans
 from costmodel.strategies import keys
 from costmodel.workload import Workload
 from dse.engines import ENGINES, Engine, pick

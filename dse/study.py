@@ -23,7 +23,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from costmodel.errors import PlanError, RunError
-from costmodel.plan import DECISIONS, Decision, Plan, Plans
+from costmodel.plan import DECISIONS, Decision, Plan
+from costmodel.plans import Plans
 from costmodel.strategies import STRATEGIES
 from dse.objectives import Objective
 

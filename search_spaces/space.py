@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.parameters import PlainNumber, is_number, read_toml, validate
-from costmodel.plan import DECISIONS, SHORTHANDS, Ints, Number, Plans, Values
+from costmodel.plan import DECISIONS, SHORTHANDS, Ints, Number, Values
+from costmodel.plans import Plans
 from costmodel.strategies import STRATEGIES, canonical, keys, strategy_named
 from costmodel.workload import Workload
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from costmodel.errors import PlanError, nearest
 from costmodel.hardware import Platform
-from costmodel.plan import DECISIONS, Ints, Plan, Plans
+from costmodel.plan import DECISIONS, Ints, Plan
+from costmodel.plans import Plans
 from costmodel.strategies.column_wise import COLUMN_WISE
 from costmodel.strategies.head_wise import HEAD_WISE
 from costmodel.strategies.strategy import Strategy

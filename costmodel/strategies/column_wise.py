@@ -21,7 +21,8 @@ from costmodel import transformer
 from costmodel.hardware import Platform
 from costmodel.operators import Kind, Operator
 from costmodel.plan import DECISIONS as EVERY_DECISION
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.precision import at_most, element_bytes, narrower, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import Dimension, Extent, Fills, Shards, Share, assignment, balanced

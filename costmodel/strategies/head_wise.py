@@ -19,7 +19,8 @@ from costmodel import transformer
 from costmodel.hardware import Platform
 from costmodel.operators import Ints, Kind, Operator
 from costmodel.plan import DECISIONS as EVERY_DECISION
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.precision import BYTE, at_most, element_bytes, narrower, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
 from costmodel.shards import EVEN, Dimension, Extent, Fills, Shards, assignment, balanced, head_classes

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from costmodel.hardware import Platform
-from costmodel.plan import DECISIONS, Ints, Plan, Plans
+from costmodel.plan import DECISIONS, Ints, Plan
+from costmodel.plans import Plans
 from costmodel.program import ChipSlices, Program
 from costmodel.shards import Fills, alike
 from costmodel.workload import Workload

@@ -13,7 +13,8 @@ import numpy as np
 from costmodel import transformer
 from costmodel.hardware import Platform
 from costmodel.operators import Kind, Operator
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, Program, Step
 from costmodel.shards import Dimension, Extent, Fills, Shards, assignment, balanced
 from costmodel.strategies.strategy import Strategy

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.plan import Plans
+from costmodel.plans import Plans
 
 FloatArray = NDArray[np.floating[Any]]
 

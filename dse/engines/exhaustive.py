@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.plan import Plans
+from costmodel.plans import Plans
 from costmodel.strategies import keys
 from search_spaces import Candidates
 

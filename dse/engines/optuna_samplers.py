@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
-from costmodel.plan import DECISIONS, Plans
+from costmodel.plan import DECISIONS
+from costmodel.plans import Plans
 from search_spaces import Candidates, SearchSpace
 
 CORNER_CHIPS = 8  # numbers of chips at which the ends of a space are tried

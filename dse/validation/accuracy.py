@@ -15,7 +15,8 @@ from costmodel.calibration import Fitted, HalfWidth, Law, Tasks, drop_of, power_
 from costmodel.drops import Drop
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
-from costmodel.plan import SHORTHANDS, Plans, plan_of
+from costmodel.plan import SHORTHANDS, plan_of
+from costmodel.plans import Plans
 from costmodel.workload import load_workload
 from dse.fitting import Fit, Retrained, fit, half_width
 from dse.validation.source import FOLDER

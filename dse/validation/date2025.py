@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from costmodel.accounting import Accounting
 from costmodel.evaluate import evaluate
 from costmodel.hardware import load_platform
-from costmodel.plan import Plan, Plans
+from costmodel.plan import Plan
+from costmodel.plans import Plans
 from costmodel.workload import load_workload
 
 PLATFORM, KERNELS = "siracusa-mipi", "date2025"

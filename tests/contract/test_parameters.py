@@ -29,7 +29,8 @@ from costmodel.operators import PACKING, Kind, Operator
 from costmodel.parameters import KINDS, Record, built_in_names, load, validate
 from costmodel.parameters.files import BUILT_IN
 from costmodel.parameters.quantity import Sourced
-from costmodel.plan import DECISIONS, Plan, Plans
+from costmodel.plan import DECISIONS, Plan
+from costmodel.plans import Plans
 from costmodel.workload import REQUEST_KINDS, Model
 from dse.validation import validate as validate_rows
 
