@@ -5,6 +5,7 @@
 1792.0
 """
 
-from search_spaces.space import Candidates, SearchSpace, built_in_spaces, default_space, load_space
+from search_spaces.candidates import Candidates
+from search_spaces.space import SearchSpace, built_in_spaces, default_space, load_space
 
 __all__ = ["Candidates", "SearchSpace", "built_in_spaces", "default_space", "load_space"]

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from costmodel.errors import ParameterError, PlanError, UsageError, cut, nearest
 from costmodel.hardware import Platform
 from costmodel.parameters import PlainNumber, is_number, read_toml, validate
-from costmodel.plan import DECISIONS, SHORTHANDS, Ints, Number, Values
+from costmodel.plan import DECISIONS, SHORTHANDS, Number
 from costmodel.plans import Plans
-from costmodel.strategies import STRATEGIES, canonical, keys, strategy_named
+from costmodel.strategies import STRATEGIES, canonical, strategy_named
 from costmodel.workload import Workload
+from search_spaces.candidates import Candidates
 
 BUILT_IN = Path(__file__).parent
 MAX_COMBINATIONS = 5_000_000
@@ -170,86 +167,6 @@ class SearchSpace:
                 f"{', '.join(self.choices)} cannot cut {workload.name} over {least} chips or more"
             )
         return Candidates(space=replace(self, choices=usable), workload=workload, platform=platform)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidates:
-    """The plans of a space on one workload and platform, in their canonical form.
-
-    Whatever values are asked for, a valid plan comes out, and equivalent plans are one.
-    """
-
-    space: SearchSpace
-    workload: Workload
-    platform: Platform
-
-    def plans(self, strategies: Ints, values: dict[str, Values]) -> Plans:
-        """Build canonical plans.
-
-        Parameters
-        ----------
-        strategies : (n,) int
-            Positions in the space's strategies.
-        values : dict of (n,)
-            Values of the space's decisions; one that a strategy may not have becomes the nearest that
-            it may, one that it does not know is ignored.
-        """
-        found, positions = [], []
-        for code, (strategy, choices) in enumerate(self.space.choices.items()):
-            where = np.flatnonzero(strategies == code)
-            chosen = {name: _snapped(values[name][where], allowed) for name, allowed in choices.items()}
-            found.append(Plans.filled(strategy, len(where), chosen))
-            positions.append(where)
-        order = np.argsort(np.concatenate(positions), kind="stable")
-        return canonical(self.workload, self.platform, Plans.joined(found).take(order))
-
-    @cached_property
-    def all_plans(self) -> Plans:
-        """Every distinct plan, by strategy, then in ascending order of its decisions."""
-        listed = []
-        for strategy, choices in self.space.choices.items():
-            grid = np.meshgrid(*(np.array(v) for v in choices.values()), indexing="ij")
-            columns = {name: axis.ravel() for name, axis in zip(choices, grid, strict=True)}
-            listed.append(Plans.filled(strategy, grid[0].size, columns))
-        plans = canonical(self.workload, self.platform, Plans.joined(listed))
-        _, first = np.unique(keys(plans), return_index=True)
-        return plans.take(first)
-
-    @cached_property
-    def size(self) -> int:
-        """Number of distinct plans, counted without listing them.
-
-        What a decision's canonical value is depends on that decision and on those that steer, such as the
-        number of chips, so that the plans of each of their combinations are a product.
-        """
-        plans: dict[tuple[str | Number, ...], dict[str, set[Number]]] = {}
-        every_steering = [name for name, decision in DECISIONS.items() if decision.steers]
-        for strategy, choices in self.space.choices.items():
-            steering = [name for name in every_steering if name in choices]
-            grid = np.meshgrid(*(choices[name] for name in steering), indexing="ij")
-            size = grid[0].size
-            base = {name: np.full(size, values[0]) for name, values in choices.items()}
-            base |= {name: axis.ravel() for name, axis in zip(steering, grid, strict=True)}
-            free = [name for name in choices if name not in steering]
-            for asked in ({}, *({name: np.full(size, one)} for name in free for one in choices[name])):
-                found = canonical(self.workload, self.platform, Plans.filled(strategy, size, base | asked))
-                steered = zip(
-                    found.strategies, *(found[name].tolist() for name in every_steering), strict=True
-                )
-                for i, combination in enumerate(steered):
-                    sets = plans.setdefault(combination, {})
-                    for name in asked:
-                        sets.setdefault(name, set()).add(found[name][i].item())
-        return sum(prod(map(len, sets.values())) for sets in plans.values())
-
-
-def _snapped(values: Values, allowed: tuple[Number, ...]) -> NDArray[Any]:
-    """Give each value the nearest one that is allowed."""
-    options = np.sort(np.array(allowed))
-    right = np.clip(np.searchsorted(options, values), 0, len(options) - 1)
-    left = np.maximum(right - 1, 0)
-    nearer = np.abs(values - options[left]) < np.abs(options[right] - values)
-    return np.asarray(np.where(nearer, options[left], options[right]))
 
 
 def default_space(platform: Platform) -> str:

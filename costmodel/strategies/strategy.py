@@ -61,6 +61,9 @@ class Strategy:
     published_chips : int
         The most chips of any published system that is cut so; 1 where there is none. Plans with more
         stand outside published ground.
+    axes : tuple of str
+        Decisions that products of plans have axes for: what a part of the program costs depends on few of
+        them.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class Strategy:
     words: Callable[[Plan], str]
     scales: Mapping[str, str]
     published_chips: int
+    axes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("name", "description", "decisions", "scales"):
@@ -87,6 +91,8 @@ class Strategy:
             raise TypeError(
                 f"strategy {self.name!r}: published_chips {self.published_chips!r} must be 1 or more"
             )
+        if not set(self.axes) <= set(self.decisions):
+            raise TypeError(f"strategy {self.name!r}: axes {self.axes} must be of its decisions")
         unknown = [name for name in self.decisions if name not in DECISIONS]
         if unknown or "n_chips" not in self.decisions:
             raise TypeError(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from costmodel import Plan, Plans, Platform, Workload, load_platform, load_workload
 from costmodel.errors import ParameterError, UsageError
@@ -219,6 +220,16 @@ def test_unknown_space_names_the_nearest() -> None:
         load_space("")
 
 
+def every_key(space: SearchSpace, on: tuple[Workload, Platform]) -> NDArray[np.int64]:
+    """Give the keys of all plans that any choices ask for, each once."""
+    listed = []
+    for strategy, choices in space.on(*on).space.choices.items():  # with as many chips as it can use
+        grid = np.meshgrid(*choices.values(), indexing="ij")
+        columns = {name: axis.ravel() for name, axis in zip(choices, grid, strict=True)}
+        listed.append(Plans.filled(strategy, grid[0].size, columns))
+    return np.unique(keys(canonical(*on, Plans.joined(listed))))
+
+
 RADIO = (load_workload("cats-timeseries"), load_platform("nrf52840-mixer"))
 
 
@@ -226,8 +237,9 @@ RADIO = (load_workload("cats-timeseries"), load_platform("nrf52840-mixer"))
 @pytest.mark.parametrize("name", built_in_spaces())
 def test_size_is_counted_without_listing(name: str, on: tuple[Workload, Platform]) -> None:
     space = load_space(name).with_choices("prune", [0, 0.3, 0.9]) if name != "head_wise" else load_space(name)
-    candidates = space.on(*on)
-    assert candidates.size == len(candidates.all_plans)
+    found = every_key(space, on)
+    assert space.on(*on).size == len(found)
+    np.testing.assert_array_equal(keys(space.on(*on).all_plans), found)
 
 
 @given(
@@ -241,8 +253,16 @@ def test_size_of_any_mixed_space_is_the_number_of_its_plans(
     shares = [ratio / 1000 for ratio in ratios]
     space = load_space("all").with_choices("n_chips", chips).with_choices("group_size", groups)
     for on in (ON, RADIO):
-        candidates = space.with_choices("prune", shares).on(*on)
-        assert candidates.size == len(candidates.all_plans)
+        pruned = space.with_choices("prune", shares)
+        np.testing.assert_array_equal(keys(pruned.on(*on).all_plans), every_key(pruned, on))
+
+
+@given(index=st.lists(st.integers(0, 1374), max_size=20))
+def test_plans_by_position_are_those_of_the_list(index: list[int]) -> None:
+    candidates = load_space("all").on(*ON)
+    assert candidates.size == 1375
+    every = [plan for product in candidates.products for plan in product.listed()]
+    assert list(candidates.at(np.array(index, dtype=np.int64))) == [every[i] for i in index]
 
 
 def test_a_shorthand_sets_all_decisions_that_it_stands_for() -> None:
