@@ -117,6 +117,29 @@ class Plans:
         """Name of each plan's strategy."""
         return [self.names[code] for code in self.strategy.tolist()]
 
+    def blocks(self, most: int) -> Iterator[Plans]:
+        """Cut the plans in blocks of at most so many, in order: products or lists, like the whole."""
+        axis = next((i for i, size in enumerate(self.shape) if size > 1), 0)
+        size = self.shape[axis]
+        each = len(self) // max(size, 1)
+        at_once = max(most // max(each, 1), 1)
+        for start in range(0, size, at_once):
+            block = self._along(axis, slice(start, start + at_once))
+            if len(block) > most and axis + 1 < len(self.shape):
+                yield from block.blocks(most)
+            else:
+                yield block
+
+    def _along(self, axis: int, some: slice) -> Plans:
+        """Give some of the plans along an axis."""
+        cut = tuple(some if i == axis else slice(None) for i in range(len(self.shape)))
+
+        def of(column: Values) -> Values:
+            return column[cut] if column.shape[axis] > 1 else column
+
+        values = {name: of(column) for name, column in self.values.items()}
+        return replace(self, strategy=of(self.strategy), values=values)
+
     def row(self, index: int) -> Plan:
         """Unpack one plan."""
         decided: dict[str, Any] = {name: self[name][index].item() for name in DECISIONS}

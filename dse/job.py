@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from costmodel.accounting import Accounting
 from costmodel.calibration import Metric
+from costmodel.costs import Costs
 from costmodel.errors import UsageError
 from costmodel.evaluate import evaluate
 from costmodel.hardware import Platform
@@ -13,7 +14,7 @@ from costmodel.plan import plan_of
 from costmodel.plans import Plans
 from costmodel.workload import Workload
 from dse.constraints import Constraint
-from dse.objectives import OF_ONE_MODEL, SCORES, Objective
+from dse.objectives import OF_ONE_MODEL, SCORES, FloatArray, Objective
 from search_spaces import SearchSpace
 
 
@@ -22,6 +23,13 @@ class Job:
     """What is searched for: everything that decides the result.
 
     Several workloads are alternatives, each with its own calibration; the front is of all of them.
+
+    Attributes
+    ----------
+    budget : int
+        Plans to evaluate; or, where the front is made of all plans of the space, to keep of them beside it.
+    exact_seconds : float
+        How long the engine that is picked may take for the exact front, as estimated.
     """
 
     workloads: tuple[Workload, ...]
@@ -32,6 +40,7 @@ class Job:
     constraints: list[Constraint] = field(default_factory=list)
     engine: str = "auto"
     budget: int = 2000
+    exact_seconds: float = 20.0
     seed: int = 0
 
     @property
@@ -39,10 +48,10 @@ class Job:
         """What accuracy is measured in."""
         return self.workloads[0].calibration.metric
 
-    @property
-    def sizes(self) -> list[int]:
-        """Plans in the space, of each workload."""
-        return [self.space.on(one, self.platform).size for one in self.workloads]
+    def slack(self, costs: Costs) -> dict[str, FloatArray]:
+        """Slack of every resource and of every constraint: at most 0 where there is enough, or it is met."""
+        resources: dict[str, FloatArray] = {f"fits {k}": v for k, v in costs.slack.items()}
+        return {**resources, **{c.text: c.slack(costs) for c in self.constraints}}
 
     def check(self) -> None:
         """Refuse, before any folder is made, what kernel set or calibrations know nothing of.
@@ -76,17 +85,15 @@ class Job:
                     evaluate(workload, self.platform, Plans.of([plan]), self.accounting)
 
     def check_budget(self) -> None:
-        """Refuse a budget that the engine cannot do with.
+        """Refuse a budget of less than one plan a workload.
 
         Raises
         ------
         UsageError
-            It is less than one a workload, or than all plans of the space where all are asked for.
+            It is.
         """
         if self.budget < len(self.workloads):
             raise UsageError(f"--budget {self.budget} must be at least {len(self.workloads)}, one a workload")
-        if self.engine == "exhaustive" and self.budget < (size := sum(self.sizes)):
-            raise UsageError(f"--engine exhaustive needs --budget {size}, all plans of the space")
 
     def _check_alternatives(self) -> None:
         if len(self.workloads) == 1:

@@ -48,6 +48,7 @@ class Asked(BaseModel):
     constraints: list[str]
     engine: str
     budget: int
+    exact_seconds: float
     seed: int
 
 
@@ -75,6 +76,7 @@ def asked(job: Job, study: str) -> dict[str, Any]:
         constraints=[c.text for c in job.constraints],
         engine=job.engine,
         budget=job.budget,
+        exact_seconds=job.exact_seconds,
         seed=job.seed,
     ).model_dump(mode="json", exclude_defaults=True)  # ranges have steps of 1
 
@@ -107,6 +109,7 @@ def job_of(summary: Mapping[str, Any], shown: str) -> tuple[Job, str]:
         constraints=constraints(found.constraints, metric),
         engine=found.engine,
         budget=found.budget,
+        exact_seconds=found.exact_seconds,
         seed=found.seed,
     )
     return job, found.study

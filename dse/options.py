@@ -24,6 +24,14 @@ def whole_number(text: str | int) -> int:
         raise typer.BadParameter(f"{str(text)[:60]!r} is no whole number") from None
 
 
+def number(text: str | float) -> float:
+    """Read a number of an option."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{str(text)[:60]!r} is no number") from None
+
+
 WorkloadOption = Annotated[
     str | None, typer.Option("--workload", help=f"Model, by name or TOML path. [default: {DEFAULT_WORKLOAD}]")
 ]

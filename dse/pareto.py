@@ -8,6 +8,8 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.plans import Plans
+
 NEGLIGIBLE = 0.05  # relative range of an objective over the front below which it does not decide
 
 FloatArray = NDArray[np.floating[Any]]
@@ -34,6 +36,18 @@ def front_mask(values: FloatArray, feasible: NDArray[np.bool_]) -> NDArray[np.bo
     if len(index):
         mask[index[moocore.is_nondominated(values[index])]] = True
     return mask
+
+
+def preferred(
+    plans: Plans, latency_s: FloatArray, energy_j: FloatArray, of_workload: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Order plans so that of equals the best comes first, in whatever order they were evaluated.
+
+    By least latency, then energy; then by workload, strategy and decisions, which tell all plans apart.
+    """
+    strategies = np.array(plans.names)[plans.strategy]
+    keys = (latency_s, energy_j, of_workload, strategies, *plans.values.values())
+    return np.lexsort(keys[::-1])
 
 
 def knee(values: FloatArray) -> int:

@@ -17,7 +17,7 @@ from costmodel.plans import Plans
 from costmodel.strategies import canonical
 from dse.digits import joules, seconds
 from dse.objectives import KNOWN, OBJECTIVES, Objective
-from dse.search import SearchResult, slack_of
+from dse.search import SearchResult
 
 # What a pick is named, and its objective.
 PICKS = {f"{'max' if o.maximise else 'min'}-{o.name}": o for o in KNOWN.values()}
@@ -107,7 +107,7 @@ def more_chips(result: SearchResult) -> MoreChips | None:
     changed = replace(plan, n_chips=n_chips, group_size=n_chips if flat else plan.group_size)
     plans = canonical(workload, job.platform, Plans.of([changed]))
     costs = evaluate(workload, job.platform, plans, job.accounting)
-    if costs.n_chips[0] != n_chips or any(slack[0] > 0 for slack in slack_of(job, costs).values()):
+    if costs.n_chips[0] != n_chips or any(slack[0] > 0 for slack in job.slack(costs).values()):
         return None
     now = result.costs
     drop = (costs.accuracy_drop, costs.accuracy_drop_low, costs.accuracy_drop_high)

@@ -18,10 +18,11 @@ from costmodel.plans import Plans
 from costmodel.strategies import keys
 from costmodel.workload import Workload
 from dse.engines import ENGINES, Engine, pick
-from dse.engines.exhaustive import unseen
+from dse.engines.exhaustive import ThenDrawn, unseen
+from dse.exact import Exact, estimated_s, exact_front
 from dse.job import Job
 from dse.objectives import minimised
-from dse.pareto import front_mask, knee
+from dse.pareto import front_mask, knee, preferred
 from search_spaces import Candidates
 
 # An engine has run dry when it proposes nothing new for so many batches in a row, or when it has
@@ -49,6 +50,7 @@ class Certificate:
     plans_in_space: int
     plans_evaluated: int
     plans_feasible: int
+    plans_recorded: int
     front_size: int
     distance: str
     plans_at_random: int = 0
@@ -56,7 +58,12 @@ class Certificate:
     def sentence(self) -> str:
         """Say it in one line."""
         if self.distance == "exact":
-            return f"exact front: all {self.plans_in_space} plans of the space were evaluated"
+            others = " and others at random" if self.plans_recorded > self.front_size else ""
+            some = f"; {self.plans_recorded} are kept, those of the front{others}"
+            return (
+                f"exact front: all {self.plans_in_space} plans of the space were evaluated"
+                f"{some if self.plans_recorded < self.plans_in_space else ''}"
+            )
         return (
             f"{self.plans_evaluated} of {self.plans_in_space} plans evaluated by {self.engine}"
             f"{f', {self.plans_at_random} of them at random' if self.plans_at_random else ''}; "
@@ -66,7 +73,7 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """All plans evaluated and the front among them.
+    """Plans evaluated and the front among them: all, or what is kept of too many.
 
     Attributes
     ----------
@@ -119,24 +126,8 @@ class SearchResult:
     def nearest(self) -> int:
         """Position of the plan that misses its worst bound by least."""
         worst = np.max(list(self.slack.values()), axis=0)
-        order = preferred(self.plans, self.costs, self.of_workload)
+        order = preferred(self.plans, self.costs.latency_s, self.costs.energy_j, self.of_workload)
         return int(order[np.argmin(worst[order])])
-
-
-def preferred(plans: Plans, costs: Costs, of_workload: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Order plans so that of equals the best comes first, in whatever order they were evaluated.
-
-    By least latency, then energy; then by workload, strategy and decisions, which tell all plans apart.
-    """
-    strategies = np.array(plans.names)[plans.strategy]
-    keys = (costs.latency_s, costs.energy_j, of_workload, strategies, *plans.values.values())
-    return np.lexsort(keys[::-1])
-
-
-def slack_of(job: Job, costs: Costs) -> dict[str, FloatArray]:
-    """Slack of every resource and of every constraint of the job."""
-    resources: dict[str, FloatArray] = {f"fits {k}": v for k, v in costs.slack.items()}
-    return {**resources, **{c.text: c.slack(costs) for c in job.constraints}}
 
 
 def _best(values: FloatArray, feasible: NDArray[np.bool_]) -> float:
@@ -177,17 +168,17 @@ def search(
     """
     spaces = [job.space.on(one, job.platform) for one in job.workloads]
     sizes = [space.size for space in spaces]
-    goals = budgets(sizes, job.budget)
+    goals, takes_s = budgets(sizes, job.budget), sum(map(estimated_s, spaces))
     found: list[Explored] = []
     done, best = 0, np.nan
     for workload, candidates, goal in zip(job.workloads, spaces, goals, strict=True):
 
-        def told(count: int, value: float, done: int = done, best: float = best) -> None:
+        def told(count: int, goal: int, value: float, done: int = done, best: float = best) -> None:
             if report is not None:
                 first = job.objectives[0].natural(float(np.fmin(best, value)))
-                report(done + count, sum(goals), first)
+                report(done + count, done + goal, first)
 
-        found.append(_explore(job, workload, candidates, goal, sum(sizes), commit, told, recorded))
+        found.append(_explore(job, workload, candidates, goal, takes_s, commit, told, recorded))
         done, best = done + len(found[-1].plans), float(np.fmin(best, found[-1].best))
     return _result(job, found)
 
@@ -205,6 +196,8 @@ class Explored:
         Plans that were drawn at random because the engine repeated itself.
     best : float
         Least value of the first objective, minimised; NaN where no plan is feasible.
+    whole : Exact, optional
+        What all plans of the space came to, where only some of them are kept.
     """
 
     plans: Plans
@@ -213,6 +206,7 @@ class Explored:
     why: str
     at_random: int
     best: float
+    whole: Exact | None
 
 
 def _explore(
@@ -220,15 +214,22 @@ def _explore(
     workload: Workload,
     candidates: Candidates,
     goal: int,
-    total: int,
+    takes_s: float,
     commit: Commit,
-    told: Callable[[int, float], None],
+    told: Callable[[int, int, float], None],
     recorded: Recorded,
 ) -> Explored:
-    """Search one workload's plans until so many are evaluated; `total` are there of all workloads."""
-    size = candidates.size
-    name, why = pick(size, goal, total) if job.engine == "auto" else (job.engine, "asked for")
-    engine: Engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)
+    """Search one workload's plans until so many are evaluated, or all of which so many are kept."""
+    size, whole = candidates.size, None
+    name, why = job.engine, "asked for"
+    if name == "auto":
+        name, why = pick(size, goal, takes_s, job.exact_seconds)
+    engine: Engine
+    if name == "exhaustive" and goal < size:
+        whole = exact_front(job, workload, candidates, lambda done, best: told(done, size, best))
+        engine, goal = ThenDrawn(whole.plans, candidates, job.seed), max(goal, len(whole.plans))
+    else:
+        engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)
     proposals = filled = 0
     asked: set[int] = set()  # what this engine proposed, and any that filled up for it
     seen: dict[int, int] = {}
@@ -239,7 +240,7 @@ def _explore(
     def cost(new: Plans, *, known: bool) -> None:
         nonlocal values, violations
         costs = evaluate(workload, job.platform, new, job.accounting)
-        slack = slack_of(job, costs)
+        slack = job.slack(costs)
         if not known:
             commit(workload.name, new, np.stack([o.of(costs) for o in job.objectives], axis=-1), slack)
         values = np.concatenate([values, minimised(job.objectives, costs)])
@@ -268,15 +269,16 @@ def _explore(
         if len(told_of) == len(proposed_keys):
             index = [seen[key] for key in proposed_keys]
             engine.tell(values[index], violations[index])
-        told(len(seen), _best(values, np.all(violations <= 0, axis=1)))
-    if filled:
+        told(len(seen), goal, _best(values, np.all(violations <= 0, axis=1)))
+    if filled and whole is None:
         why += f"; it repeated itself, so {filled} plans were drawn at random"
     return Explored(
         plans=Plans.joined(batches),
         size=size,
         engine=name,
         why=why,
-        at_random=filled,
+        at_random=0 if whole else filled,
+        whole=whole,
         best=_best(values, np.all(violations <= 0, axis=1)),
     )
 
@@ -291,15 +293,17 @@ def _result(job: Job, found: list[Explored]) -> SearchResult:
         ]
     )
     plans = Plans.joined([one.plans for one in found])
-    slack = slack_of(job, costs)
+    slack = job.slack(costs)
     values = minimised(job.objectives, costs)
     feasible = np.all([s <= 0 for s in slack.values()], axis=0)
     of_workload = np.repeat(np.arange(len(found)), np.diff(ends))
-    order = preferred(plans, costs, of_workload)
+    order = preferred(plans, costs.latency_s, costs.energy_j, of_workload)
     front = order[front_mask(values[order], feasible[order])]
     front = front[np.lexsort(values[front].T[::-1])]
     size = sum(one.size for one in found)
     several = len(found) > 1
+    kept = [int(np.sum(feasible[of_workload == i])) for i in range(len(found))]
+    evaluated = sum(one.whole.evaluated if one.whole else len(one.plans) for one in found)
     certificate = Certificate(
         engine=" and ".join(dict.fromkeys(one.engine for one in found)),
         why="; ".join(
@@ -307,10 +311,13 @@ def _result(job: Job, found: list[Explored]) -> SearchResult:
             for workload, one in zip(job.workloads, found, strict=True)
         ),
         plans_in_space=size,
-        plans_evaluated=len(plans),
-        plans_feasible=int(feasible.sum()),
+        plans_evaluated=evaluated,
+        plans_feasible=sum(
+            one.whole.feasible if one.whole else some for one, some in zip(found, kept, strict=True)
+        ),
+        plans_recorded=len(plans),
         front_size=len(front),
-        distance="exact" if len(plans) == size else "unknown",
+        distance="exact" if evaluated == size else "unknown",
         plans_at_random=sum(one.at_random for one in found),
     )
     return SearchResult(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,7 @@ from dse.options import (
     accounting_of,
     budget_of,
     choices_of,
+    number,
     settings_of,
     whole_number,
 )
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from dse.job import Job
     from dse.study import Record
     from search_spaces import SearchSpace
-
-DEFAULT_BUDGET = 2000
 
 
 def search(
@@ -78,7 +77,18 @@ def search(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Plans to evaluate at most; with --resume +1000 for so many more. [default: 2000]"),
+        typer.Option(
+            help="Plans to evaluate at most; to keep, where all of them are; with --resume +1000 for so "
+            "many more. [default: 2000]"
+        ),
+    ] = None,
+    exact_seconds: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds that engine auto may take, as estimated, to cost all plans of the space whatever "
+            "the budget. [default: 20]",
+            parser=number,,
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of everything drawn. [default: 0]", parser=whole_number)
@@ -98,8 +108,8 @@ def search(
 
     if resume is not None:
         names = (workload, platform, request, tokens, context, kernels, scope, prefetch, head, message_loss)
-        others = (*names, calibration, space, settings, objective, constraint, engine, seed, out)
-        if overwrite or any(other is not None for other in others):
+        asked = (calibration, space, settings, objective, constraint, engine, exact_seconds, seed, out)
+        if overwrite or any(other is not None for other in (*names, *asked)):
             raise UsageError("--resume carries all that was asked for; give no option but --budget")
         feasible = _go_on(resume, budget)
     else:
@@ -116,9 +126,12 @@ def search(
             settings=settings_of(settings or []),
             objectives=objective,
             constraints=constraint or [],
-            engine="auto" if engine is None else engine,
-            budget=DEFAULT_BUDGET if budget is None else budget_of(budget),
-            seed=0 if seed is None else seed,
+            how={
+                "engine": engine,
+                "budget": None if budget is None else budget_of(budget),
+                "exact_seconds": exact_seconds,
+                "seed": seed,
+            },
         )
         feasible = _begin(job, out, overwrite=overwrite)
     if not feasible:
@@ -139,11 +152,9 @@ def _job(
     settings: dict[str, str],
     objectives: list[str] | None,
     constraints: list[str],
-    engine: str,
-    budget: int,
-    seed: int,
+    how: dict[str, Any],
 ) -> Job:
-    """Read what is asked for, and refuse what cannot be searched."""
+    """Read what is asked for, and refuse what cannot be searched; `how` has None for a job's own defaults."""
     from itertools import zip_longest
 
     from costmodel.errors import UsageError, nearest
@@ -156,10 +167,13 @@ def _job(
     from dse.objectives import default_objectives, objectives_named
     from search_spaces import default_space, load_space
 
-    if engine != "auto" and engine not in ENGINES:
+    given = {name: value for name, value in how.items() if value is not None}
+    if (engine := given.get("engine", "auto")) not in ("auto", *ENGINES):
         raise UsageError(f"unknown engine {engine[:60]!r}; {nearest(engine, ['auto', *ENGINES])}")
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"--seed {seed} must be 0 to {2**32 - 1}")
+    if not 0 <= given.get("seed", 0) < 2**32:
+        raise UsageError(f"--seed {given['seed']} must be 0 to {2**32 - 1}")
+    if not 0 <= given.get("exact_seconds", 0) < float("inf"):
+        raise UsageError(f"--exact-seconds {given['exact_seconds']:g} must be a number of at least 0")
     on = load_platform(platform, kernels)
     searched = _with_settings(load_space(space if space is not None else default_space(on)), settings)
     if len(calibrations) not in (0, len(workloads)):
@@ -180,9 +194,7 @@ def _job(
             objectives or default_objectives(searched.objectives, models, decided), metric
         ),
         constraints=bounds.constraints(constraints, metric),
-        engine=engine,
-        budget=budget,
-        seed=seed,
+        **given,
     )
     job.check()
     return job

@@ -10,7 +10,7 @@ from search_spaces import Candidates
 
 # Below this budget TPE finds more of the front than NSGA-II, above it costs more time than it saves.
 TPE_BUDGET = 300
-SOON_LISTED = 50_000  # so many plans are all evaluated within half a minute
+AN_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,22 +53,37 @@ ENGINES: dict[str, EngineEntry] = {
 }
 
 
-def pick(size: int, budget: int, total: int | None = None) -> tuple[str, str]:
+def pick(size: int, budget: int, takes_s: float, exact_seconds: float) -> tuple[str, str]:
     """Choose an engine for a space of `size` plans, and say why.
 
-    Of several spaces that share a budget, `total` is how many plans they have.
+    Parameters
+    ----------
+    takes_s, exact_seconds : float
+        How long all of them take, as estimated, and how long they may take.
 
-    >>> pick(409, 500)[0], pick(409, 100)[0], pick(9999, 1000)[0]
-    ('exhaustive', 'tpe', 'nsga2')
+    >>> pick(409, 500, 0.4, 0)[0], pick(40900, 100, 0.4, 20)[0]
+    ('exhaustive', 'exhaustive')
+    >>> pick(10**9, 100, 1e3, 20)[0], pick(10**9, 1000, 1e3, 20)[0]
+    ('tpe', 'nsga2')
     """
     has = f"the space has {size} plan{'s' if size > 1 else ''}"
     if size <= budget:
         return "exhaustive", f"{has}, the budget covers all of them"
-    needed = size if total is None else total
-    exact = f"; --budget {needed} makes the front exact" if needed <= SOON_LISTED else ""
+    if takes_s <= exact_seconds:
+        return "exhaustive", f"{has}, which take about {about(takes_s)} s in all, whatever the budget"
+    exact = f"; --exact-seconds {takes_s:.0f} makes the front exact" if takes_s <= AN_HOUR_S else ""
     if budget <= TPE_BUDGET:
         return "tpe", f"{has}; TPE is the best sampler up to {TPE_BUDGET} evaluations{exact}"
     return "nsga2", f"{has}, more than the budget{exact}"
+
+
+def about(seconds: float) -> str:
+    """Say a time that is estimated.
+
+    >>> about(0.02), about(0.34), about(7.8)
+    ('0.1', '0.3', '8')
+    """
+    return f"{seconds:.0f}" if seconds >= 1 else f"{max(seconds, 0.1):.1f}"
 
 
 __all__ = ["ENGINES", "Engine", "EngineEntry", "pick"]

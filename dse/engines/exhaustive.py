@@ -1,4 +1,4 @@
-"""Plans from a list: all of the space, whose front is then exact, or those that were not proposed yet."""
+"""Plans from a list: all of the space, whose front is then exact, or some, and then others at random."""
 
 from __future__ import annotations
 
@@ -30,6 +30,18 @@ class Listed:
 
     def tell(self, values: NDArray[np.floating[Any]], violations: NDArray[np.floating[Any]]) -> None:
         """Learn nothing: the order is fixed."""
+
+
+class ThenDrawn(Listed):
+    """Propose each of the plans given once, then plans of the space at random."""
+
+    def __init__(self, plans: Plans, candidates: Candidates, seed: int) -> None:
+        super().__init__(plans)
+        self._drawn = candidates.drawn(seed)
+
+    def propose(self, k: int) -> Plans:
+        """Give the next `k` plans."""
+        return super().propose(k) if self._done < len(self._plans) else next(self._drawn)
 
 
 def exhaustive(candidates: Candidates) -> Listed:

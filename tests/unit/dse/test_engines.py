@@ -111,13 +111,21 @@ def test_the_strategy_is_drawn_where_there_are_several(monkeypatch: pytest.Monke
     }
 
 
-@given(size=st.integers(1, 10**6), budget=st.integers(1, 10**6))
-def test_pick_enumerates_exactly_when_the_budget_allows(size: int, budget: int) -> None:
-    name, why = pick(size, budget)
-    assert (name == "exhaustive") == (size <= budget)
+@given(
+    size=st.integers(1, 10**9),
+    budget=st.integers(1, 10**6),
+    takes_s=st.floats(0, 1e6),
+    exact_seconds=st.floats(0, 1e4),
+)
+def test_pick_enumerates_exactly_when_the_budget_or_the_time_allows(
+    size: int, budget: int, takes_s: float, exact_seconds: float
+) -> None:
+    name, why = pick(size, budget, takes_s, exact_seconds)
+    exact = size <= budget or takes_s <= exact_seconds
+    assert (name == "exhaustive") == exact
     assert name in ENGINES
     assert str(size) in why
-    if size > budget:
+    if not exact:
         assert (name == "tpe") == (budget <= TPE_BUDGET)
 
 
