@@ -87,7 +87,7 @@ def search(
         typer.Option(
             help="Seconds that engine auto may take, as estimated, to cost all plans of the space whatever "
             "the budget. [default: 20]",
-            parser=number,,
+            parser=number,
         ),
     ] = None,
     seed: Annotated[
