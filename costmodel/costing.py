@@ -12,7 +12,7 @@ from costmodel.accounting import Accounting
 from costmodel.accuracy import Damage, missing_weights
 from costmodel.costs import SHARED_L3, Costs, Demand, Later
 from costmodel.counted import Counted, share_of
-from costmodel.hardware import Platform
+from costmodel.hardware import Mcu, Platform
 from costmodel.memory import Placement, place_all
 from costmodel.plans import Plans
 from costmodel.pricing import OF_CHIPS, Stages, of_all, priced
@@ -46,6 +46,22 @@ class Costing:
     stages: Stages
     damage: Damage
     costs: Costs
+
+    def sizes(self, mcu: Mcu, resource: str) -> tuple[list[Array], list[Array]]:
+        """Give what decides whether plans that load nothing have enough of a resource; where there are chips.
+
+        Returns
+        -------
+        What adds up over parts of the program, of each class of chips, and what is that of the part that asks
+        most. Where all of it is less, less is asked of the resource.
+        """
+        total, peaks = self.stages.total, self.counted.activation_peak_bytes
+        of_chips = [of_class for of_role in peaks for of_class in of_role]
+        if resource == "flash":
+            return [of_class for of_role in self.placement.flash for of_class in of_role], []
+        if resource == mcu.l2_name:
+            return [] if mcu.flash else [*self.share.weights], [*of_chips, total.buffer_bytes]
+        return [], [*total.partners.values()] if resource == "ports" else [total.demands[resource]]
 
 
 def damage_of(workload: Workload, program: Program, counted: Counted, accounting: Accounting) -> Damage:

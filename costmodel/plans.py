@@ -124,14 +124,14 @@ class Plans:
         each = len(self) // max(size, 1)
         at_once = max(most // max(each, 1), 1)
         for start in range(0, size, at_once):
-            block = self._along(axis, slice(start, start + at_once))
+            block = self.along(axis, slice(start, start + at_once))
             if len(block) > most and axis + 1 < len(self.shape):
                 yield from block.blocks(most)
             else:
                 yield block
 
-    def _along(self, axis: int, some: slice) -> Plans:
-        """Give some of the plans along an axis."""
+    def along(self, axis: int, some: slice) -> Plans:
+        """Give some of the plans along one axis."""
         cut = tuple(some if i == axis else slice(None) for i in range(len(self.shape)))
 
         def of(column: Values) -> Values:

@@ -1,8 +1,8 @@
-"""The exact front of a space: all its plans are costed in blocks, and what may be on the front is kept."""
+"""The exact front of a space: plans are costed in blocks, but for those that parts show to be on no front."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from costmodel.dealing import costing
 from costmodel.plans import Plans
 from costmodel.workload import Workload
+from dse.composition import adds_up, survivors
 from dse.job import Job
 from dse.objectives import FloatArray
 from dse.pareto import preferred
@@ -21,18 +22,25 @@ from search_spaces import Candidates
 
 AT_ONCE = 40_000  # plans of a product whose arrays stay in cache
 LISTED_AT_ONCE = 4_000
-# Seconds that a plan takes, of a product and in a list, roughly: what decides must be the same everywhere.
-# Measured on one core of a shared server; placing weights in off-chip memory is dear, and a list may have
-# shares by room, of which many are tried.
-PRODUCT_S, PLACED_S, LISTED_S = 2e-6, 15e-6, 1.5e-3
+COMPOSED_FROM = 20_000  # plans with all but the axes of a product alike, from which on parts are quicker
+# Seconds that plans take, roughly: what decides must be the same everywhere. Measured on one core of a shared
+# server: of a product; where weights are placed in off-chip memory; in a list, which may have shares by
+# room, of which many are tried; and of a product that is composed of parts, with what each takes.
+PRODUCT_S, PLACED_S, LISTED_S, COMPOSED_S, EACH_S = 2e-6, 15e-6, 1.5e-3, 2e-7, 0.05
 
 
-def estimated_s(candidates: Candidates) -> float:
-    """Estimate how long it takes to cost all plans of a space."""
-    of_product = PRODUCT_S if candidates.platform.mcu.l3 is None else PLACED_S
-    return sum(
-        len(product) * (of_product if len(product.shape) > 1 else LISTED_S) for product in candidates.products
-    )
+def estimated_s(job: Job, workload: Workload, candidates: Candidates) -> float:
+    """Estimate how long the exact front of a space takes."""
+    plan_s = PRODUCT_S if job.platform.mcu.l3 is None else PLACED_S
+    takes_s = 0.0
+    for product in candidates.products:
+        if len(product.shape) == 1:
+            takes_s += LISTED_S * len(product)
+            continue
+        each = len(product) // product.shape[0]
+        composed = int(np.sum(adds_up(job, workload, product))) if each >= COMPOSED_FROM else 0
+        takes_s += composed * (EACH_S + COMPOSED_S * each) + (product.shape[0] - composed) * plan_s * each
+    return takes_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +72,20 @@ class Front:
 
 @dataclass(frozen=True, kw_only=True)
 class Exact:
-    """The exact front of a space, and how many of its plans were evaluated and found feasible.
+    """The exact front of a space.
 
-    `nearest` is the plan that misses its worst bound by least.
+    Attributes
+    ----------
+    evaluated, feasible, unseen : int
+        Plans that were evaluated, those of them that are feasible, and all others, which are on no front.
+    nearest : Plans
+        The plan that misses its worst bound by least, of those evaluated.
     """
 
     front: Front
     evaluated: int
     feasible: int
+    unseen: int
     nearest: Plans
 
     @property
@@ -83,7 +97,7 @@ class Exact:
 def exact_front(
     job: Job, workload: Workload, candidates: Candidates, told: Callable[[int, float], None]
 ) -> Exact:
-    """Cost every plan of a space, and keep the front.
+    """Cost every plan of a space that may be on the front, and keep the front.
 
     Parameters
     ----------
@@ -94,18 +108,39 @@ def exact_front(
     front = Front(
         plans=Plans.of([]), values=np.empty((0, len(job.objectives))), latency_s=none, energy_j=none
     )
-    evaluated = feasible = 0
+    evaluated = feasible = done = 0
     nearest, by = Plans.of([]), np.inf
+    for size, block in _blocks(job, workload, candidates):
+        of_block, misses = front_of(job, workload, block)
+        front = front.joined(of_block)
+        least = int(np.argmin(misses))
+        if misses[least] < by:
+            nearest, by = block.listed(np.array([least])), float(misses[least])
+        evaluated, feasible, done = evaluated + len(block), feasible + int(np.sum(misses <= 0)), done + size
+        told(done, float(np.min(front.values[:, 0], initial=np.inf)))
+    return Exact(
+        front=front, evaluated=evaluated, feasible=feasible, unseen=done - evaluated, nearest=nearest
+    )
+
+
+def _blocks(job: Job, workload: Workload, candidates: Candidates) -> Iterator[tuple[int, Plans]]:
+    """Give all plans of a space that may be on the front, in blocks, and of how many plans each is left."""
     for product in candidates.products:
-        for block in product.blocks(AT_ONCE if len(product.shape) > 1 else LISTED_AT_ONCE):
-            of_block, misses = front_of(job, workload, block)
-            front = front.joined(of_block)
-            least = int(np.argmin(misses))
-            if misses[least] < by:
-                nearest, by = block.listed(np.array([least])), float(misses[least])
-            evaluated, feasible = evaluated + len(block), feasible + int(np.sum(misses <= 0))
-            told(evaluated, float(np.min(front.values[:, 0], initial=np.inf)))
-    return Exact(front=front, evaluated=evaluated, feasible=feasible, nearest=nearest)
+        if len(product.shape) == 1:
+            yield from ((len(block), block) for block in product.blocks(LISTED_AT_ONCE))
+            continue
+        composed = np.zeros(product.shape[0], dtype=bool)
+        if len(product) >= COMPOSED_FROM * product.shape[0]:
+            composed = adds_up(job, workload, product)
+        if not composed.any():
+            yield from ((len(block), block) for block in product.blocks(AT_ONCE))
+            continue
+        for i, adds in enumerate(composed):
+            one = product.along(0, slice(i, i + 1))
+            if adds:
+                yield len(one), one.listed(survivors(job, workload, one))
+            else:
+                yield from ((len(block), block) for block in one.blocks(AT_ONCE))
 
 
 def front_of(job: Job, workload: Workload, block: Plans) -> tuple[Front, FloatArray]:

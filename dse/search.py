@@ -50,6 +50,7 @@ class Certificate:
     plans_in_space: int
     plans_evaluated: int
     plans_feasible: int
+    plans_unseen: int
     plans_recorded: int
     front_size: int
     distance: str
@@ -60,10 +61,13 @@ class Certificate:
         if self.distance == "exact":
             others = " and others at random" if self.plans_recorded > self.front_size else ""
             some = f"; {self.plans_recorded} are kept, those of the front{others}"
-            return (
-                f"exact front: all {self.plans_in_space} plans of the space were evaluated"
-                f"{some if self.plans_recorded < self.plans_in_space else ''}"
-            )
+            how = f"all {self.plans_in_space} plans of the space were evaluated"
+            if self.plans_unseen:
+                how = (
+                    f"{self.plans_evaluated} of {self.plans_in_space} plans were evaluated, and all others "
+                    "shown to be on no front"
+                )
+            return f"exact front: {how}{some if self.plans_recorded < self.plans_in_space else ''}"
         return (
             f"{self.plans_evaluated} of {self.plans_in_space} plans evaluated by {self.engine}"
             f"{f', {self.plans_at_random} of them at random' if self.plans_at_random else ''}; "
@@ -168,7 +172,8 @@ def search(
     """
     spaces = [job.space.on(one, job.platform) for one in job.workloads]
     sizes = [space.size for space in spaces]
-    goals, takes_s = budgets(sizes, job.budget), sum(map(estimated_s, spaces))
+    goals = budgets(sizes, job.budget)
+    takes_s = sum(estimated_s(job, *one) for one in zip(job.workloads, spaces, strict=True))
     found: list[Explored] = []
     done, best = 0, np.nan
     for workload, candidates, goal in zip(job.workloads, spaces, goals, strict=True):
@@ -304,6 +309,7 @@ def _result(job: Job, found: list[Explored]) -> SearchResult:
     several = len(found) > 1
     kept = [int(np.sum(feasible[of_workload == i])) for i in range(len(found))]
     evaluated = sum(one.whole.evaluated if one.whole else len(one.plans) for one in found)
+    unseen = sum(one.whole.unseen for one in found if one.whole)
     certificate = Certificate(
         engine=" and ".join(dict.fromkeys(one.engine for one in found)),
         why="; ".join(
@@ -315,9 +321,10 @@ def _result(job: Job, found: list[Explored]) -> SearchResult:
         plans_feasible=sum(
             one.whole.feasible if one.whole else some for one, some in zip(found, kept, strict=True)
         ),
+        plans_unseen=unseen,
         plans_recorded=len(plans),
         front_size=len(front),
-        distance="exact" if evaluated == size else "unknown",
+        distance="exact" if evaluated + unseen == size else "unknown",
         plans_at_random=sum(one.at_random for one in found),
     )
     return SearchResult(

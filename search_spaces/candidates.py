@@ -68,7 +68,7 @@ class Candidates:
                 sets.setdefault(name, set()).add(value)
         lists: dict[str, list[Plans]] = {}
         for (strategy, _), sets in columns.items():
-            axes = {name: np.array(sorted(sets[name])) for name in strategy_named(strategy).axes}
+            axes = {name: np.array(sorted(sets[name])) for name in strategy_named(strategy).along_axes}
             others = {name: sorted(values) for name, values in sets.items() if name not in axes}
             grid = np.meshgrid(*others.values(), indexing="ij")
             listed = {name: axis.ravel() for name, axis in zip(others, grid, strict=True)}

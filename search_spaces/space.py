@@ -19,7 +19,7 @@ from costmodel.workload import Workload
 from search_spaces.candidates import Candidates
 
 BUILT_IN = Path(__file__).parent
-MAX_COMBINATIONS = 5_000_000
+MAX_COMBINATIONS = 10**15  # none of them is listed; positions are whole numbers of 64 bit
 MAX_CHOICES = 10_000
 DIGITS, ROUNDING = 9, 1e-9  # of the numbers of a range, which is added up
 
@@ -97,7 +97,7 @@ class SearchSpace:
         if self.combinations > MAX_COMBINATIONS:
             raise ParameterError(
                 f"space {self.name!r} has {self.combinations:.3g} combinations, "
-                f"at most {MAX_COMBINATIONS} are allowed"
+                f"at most {MAX_COMBINATIONS:.3g} are allowed"
             )
 
     @property

@@ -390,5 +390,5 @@ COLUMN_WISE = Strategy(
         "messages": "each sender's own, one for each gather of each block",
     },
     published_chips=16,  # Graefe et al., evaluation (cats2026)
-    axes=PRUNING,
+    axes={"attention": PRUNING[:2], "mlp": PRUNING[2:]},
 )

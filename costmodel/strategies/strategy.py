@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -61,8 +61,8 @@ class Strategy:
     published_chips : int
         The most chips of any published system that is cut so; 1 where there is none. Plans with more
         stand outside published ground.
-    axes : tuple of str
-        Decisions that products of plans have axes for: what a part of the program costs depends on few of
+    axes : dict of tuple of str
+        Decisions that products of plans have axes for, by the part of the program that alone depends on
         them.
 
     Raises
@@ -81,23 +81,28 @@ class Strategy:
     words: Callable[[Plan], str]
     scales: Mapping[str, str]
     published_chips: int
-    axes: tuple[str, ...] = ()
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field in ("name", "description", "decisions", "scales"):
-            if not getattr(self, field):
-                raise TypeError(f"strategy {self.name!r}: {field} is empty")
+        for needed in ("name", "description", "decisions", "scales"):
+            if not getattr(self, needed):
+                raise TypeError(f"strategy {self.name!r}: {needed} is empty")
         if not (isinstance(self.published_chips, int) and self.published_chips > 0):
             raise TypeError(
                 f"strategy {self.name!r}: published_chips {self.published_chips!r} must be 1 or more"
             )
-        if not set(self.axes) <= set(self.decisions):
-            raise TypeError(f"strategy {self.name!r}: axes {self.axes} must be of its decisions")
+        if not set(self.along_axes) <= set(self.decisions):
+            raise TypeError(f"strategy {self.name!r}: axes {self.along_axes} must be of its decisions")
         unknown = [name for name in self.decisions if name not in DECISIONS]
         if unknown or "n_chips" not in self.decisions:
             raise TypeError(
                 f"strategy {self.name!r}: decisions {self.decisions} must be of {list(DECISIONS)}"
             )
-        for field in ("canonical", "program", "slices", "words"):
-            if not callable(getattr(self, field)):
-                raise TypeError(f"strategy {self.name!r}: {field} is no function")
+        for needed in ("canonical", "program", "slices", "words"):
+            if not callable(getattr(self, needed)):
+                raise TypeError(f"strategy {self.name!r}: {needed} is no function")
+
+    @property
+    def along_axes(self) -> tuple[str, ...]:
+        """Decisions that products of plans have axes for, in the order of the axes."""
+        return tuple(name for names in self.axes.values() for name in names)

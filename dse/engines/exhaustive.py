@@ -12,6 +12,8 @@ from costmodel.plans import Plans
 from costmodel.strategies import keys
 from search_spaces import Candidates
 
+LISTED_MOST = 1_000_000
+
 
 class Listed:
     """Propose each of the plans given once, in their order."""
@@ -50,7 +52,9 @@ def exhaustive(candidates: Candidates) -> Listed:
 
 
 def unseen(candidates: Candidates, seen: Container[int], seed: int) -> Listed:
-    """Every plan of the space that is not among `seen`, in random order."""
+    """Every plan of the space that is not among `seen`, in random order; of a large one, plans at random."""
+    if candidates.size > LISTED_MOST:
+        return ThenDrawn(Plans.of([]), candidates, seed)
     plans = candidates.all_plans
     left = [i for i, key in enumerate(keys(plans).tolist()) if key not in seen]
     return Listed(plans.take(np.random.default_rng(seed).permutation(np.array(left, dtype=int))))
