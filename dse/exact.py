@@ -26,7 +26,7 @@ COMPOSED_FROM = 20_000  # plans with all but the axes of a product alike, from w
 # Seconds that plans take, roughly: what decides must be the same everywhere. Measured on one core of a shared
 # server: of a product; where weights are placed in off-chip memory; in a list, which may have shares by
 # room, of which many are tried; and of a product that is composed of parts, with what each takes.
-PRODUCT_S, PLACED_S, LISTED_S, COMPOSED_S, EACH_S = 2e-6, 15e-6, 1.5e-3, 2e-7, 0.05
+PRODUCT_S, PLACED_S, LISTED_S, COMPOSED_S, EACH_S = 2e-6, 15e-6, 1.5e-3, 1.2e-7, 0.05
 
 
 def estimated_s(job: Job, workload: Workload, candidates: Candidates) -> float:
