@@ -60,7 +60,7 @@ class Costing:
         if resource == "flash":
             return [of_class for of_role in self.placement.flash for of_class in of_role], []
         if resource == mcu.l2_name:
-            return [] if mcu.flash else [*self.share.weights], [*of_chips, total.buffer_bytes]
+            return [] if mcu.flash else [*np.atleast_1d(self.share.weights)], [*of_chips, total.buffer_bytes]
         return [], [*total.partners.values()] if resource == "ports" else [total.demands[resource]]
 
 

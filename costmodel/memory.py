@@ -195,7 +195,7 @@ def place_all(
     """Place the shares of all chips; `roles` says how many there are of each role and class, (r, c, ...)."""
     if mcu.l3 is None:  # no choice: sizes stay as small as what they depend on
         return _all_on_chip(mcu, share, np.zeros(roles.shape))
-    shapes = (sizes.shape for sizes in (roles, share.weights, share.activations, pace.block_s))
+    shapes = map(np.shape, (roles, share.weights, share.activations, pace.block_s))
     where = np.broadcast_to(roles > 0, np.broadcast_shapes(*shapes))
     chips = place(mcu, share.of(where), pace.of(where), np.broadcast_to(pinning, where.shape)[where])
     return chips.spread(where)

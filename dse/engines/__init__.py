@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 from dse.engines.engine import Engine
 from search_spaces import Candidates
@@ -71,7 +72,7 @@ def pick(size: int, budget: int, takes_s: float, exact_seconds: float) -> tuple[
         return "exhaustive", f"{has}, the budget covers all of them"
     if takes_s <= exact_seconds:
         return "exhaustive", f"{has}, which take about {about(takes_s)} s in all, whatever the budget"
-    exact = f"; --exact-seconds {takes_s:.0f} makes the front exact" if takes_s <= AN_HOUR_S else ""
+    exact = f"; --exact-seconds {ceil(takes_s)} makes the front exact" if takes_s <= AN_HOUR_S else ""
     if budget <= TPE_BUDGET:
         return "tpe", f"{has}; TPE is the best sampler up to {TPE_BUDGET} evaluations{exact}"
     return "nsga2", f"{has}, more than the budget{exact}"

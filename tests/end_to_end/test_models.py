@@ -166,14 +166,17 @@ def test_of_a_narrower_model_the_accuracy_of_the_whole_suffices(made: Path, prog
     assert whole["accuracy_percent"].tolist() == [91.5]
 
 
-def test_a_budget_is_shared_and_the_one_that_suffices_for_all_is_named(made: Path, program: Command) -> None:
+def test_a_budget_is_shared_and_the_time_that_suffices_for_all_is_named(made: Path, program: Command) -> None:
     few = (*BOTH, *MEASURED, *RADIO, "--budget", "200")
-    told = said(program("search", *few, "--out", "few", cwd=made))
+    told = said(program("search", *few, "--exact-seconds", "0", "--out", "few", cwd=made))
     trials = pd.read_csv(made / "few" / "trials.csv")
     assert trials["workload"].value_counts().to_dict() == {"wide.toml": 100, "narrow.toml": 100}
     assert "distance from the exact front: unknown" in told
-    total = json.loads((made / "run" / "run.json").read_text())["front"]["plans_in_space"]
-    assert told.count(f"--budget {total} makes the front exact") == 2
+    assert told.count("--exact-seconds 1 makes the front exact") == 2
+    told = said(program("search", *few, "--out", "all", cwd=made))
+    assert "exact front: all " in told
+    fronts = [pd.read_csv(made / run / "pareto.csv").drop(columns="trial") for run in ("all", "run")]
+    pd.testing.assert_frame_equal(*fronts)
 
 
 def test_models_that_are_scored_by_a_loss_are_compared_by_it(dse: Command) -> None:
