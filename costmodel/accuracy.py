@@ -6,7 +6,7 @@ costs in points is for the calibration to say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,15 +94,17 @@ class Damage:
     ----------
     missing : float
         U, the weights that no chip stores.
-    weight_bits, message_bits : int
-        Widths below a byte; a byte where they are not.
+    weight_bits : int
+        Width below a byte; a byte where it is not.
+    message_bits : tuple of int
+        Such widths of each kind of message in a block, which all count alike.
     message_loss, message_dropout : float
         Messages that are lost for good, and those that were left out in training.
     """
 
     missing: Any
     weight_bits: Any = WHOLE
-    message_bits: Any = WHOLE
+    message_bits: Sequence[Any] = (WHOLE,)
     message_loss: Any = 0.0
     message_dropout: Any = 0.0
 
@@ -117,9 +119,9 @@ class Damage:
         """Whether what is lost, or its interval, depends on a calibration's key."""
         table, _, rest = key.partition(".")
         if table == "narrow":
-            bits = {"weights": self.weight_bits, "messages": self.message_bits}
+            bits = {"weights": (self.weight_bits,), "messages": self.message_bits}
             what, _, width = rest.partition(".")[0].partition("_")
-            return bool(np.any(bits[what] == int(width)))
+            return any(np.any(one == int(width)) for one in bits[what])
         # Of other tasks, half widths are those of calibrations to come.
         if table == "message_loss":
             later = rest.startswith("half_width") and not isinstance(known.message_loss, LossFitted)
@@ -134,7 +136,7 @@ class Damage:
         PlanError
             The calibration does not say what narrow elements lose, or lost messages.
         """
-        if known.narrow is None and np.any(np.minimum(self.weight_bits, self.message_bits) < WHOLE):
+        if known.narrow is None and any(np.any(b < WHOLE) for b in (self.weight_bits, *self.message_bits)):
             raise PlanError(
                 f"the calibration does not say what weights or messages below {WHOLE} bit lose, "
                 f"nor partial sums of {WHOLE} bit: {known.description}",
@@ -175,6 +177,11 @@ class Damage:
             else:
                 total = total.plus(measured.drop(self.message_loss, self.message_dropout))
         return total.clipped(*known.possible)
+
+    def narrowed(self, known: Calibration) -> Any:
+        """What narrow elements are expected to lose."""
+        lost = known.narrow.drops(self.weight_bits, self.message_bits) if known.narrow is not None else ()
+        return sum((one.estimate for one in lost), 0.0)
 
     def lost(self, known: Calibration) -> Lost:
         """Reckon what is lost, and what is left."""

@@ -7,7 +7,7 @@ expected to lie.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -110,12 +110,12 @@ class Narrow(BaseModel):
                 raise ValueError(f"{what}_4 must lose at least as much as {what}_6")
         return self
 
-    def drops(self, weight_bits: Any, message_bits: Any) -> Iterator[Drop]:
-        """Give what weights lose, and messages, of each width."""
-        for what, bits in (("weights", weight_bits), ("messages", message_bits)):
+    def drops(self, weight_bits: Any, message_bits: Sequence[Any]) -> Iterator[Drop]:
+        """Give what weights lose, and messages, of each width: each kind of message an equal part."""
+        for what, bits in (("weights", (weight_bits,)), ("messages", message_bits)):
             for width in (6, 4):
                 lost: Narrowed = getattr(self, f"{what}_{width}")
-                here = np.asarray(bits) == width
+                here = np.asarray(sum((np.asarray(of_kind) == width) / len(bits) for of_kind in bits))
                 yield Drop(estimate=lost.drop * here, low=0.0 * here, high=lost.high * here)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from costmodel.hardware import Mcu
 from costmodel.loads import Pace
-from costmodel.residency import Residency, Share, all_or_none, least_late, table_stays
+from costmodel.residency import Residency, Share, all_or_none, all_stays, least_late, table_stays
 
 Array = NDArray[np.floating[Any]]
 
@@ -181,7 +181,7 @@ def place(mcu: Mcu, share: Share, pace: Pace, pinning: NDArray[np.bool_]) -> Pla
     if mcu.l3 is None:
         return _all_on_chip(mcu, share, np.zeros_like(share.activations))
     choice = all_or_none(share, room)
-    where = np.flatnonzero(pinning)
+    where = np.flatnonzero(pinning & ~all_stays(share, room))
     if len(where):
         some = least_late(share.at(where), room, pace.at(where))
         for f in fields(Residency):

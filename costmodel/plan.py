@@ -6,7 +6,8 @@ said in ``costmodel.strategies``.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ class Decision:
         Whether a plan of one chip has it, which is no strategy's.
     steers : bool
         Whether canonical values of other decisions depend on it.
+    saves : bool
+        Whether larger values ask less of memories and links, not more.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Decision:
     only: tuple[Number, ...] = ()
     of_one_chip: bool = False
     steers: bool = False
+    saves: bool = False
 
     @property
     def whole(self) -> bool:
@@ -77,6 +81,10 @@ class Decision:
         if self.only:
             return np.searchsorted(self.only, values).astype(np.int64)
         return np.rint((values - self.low) / self.step).astype(np.int64)
+
+    def by_need(self, values: Iterable[Number]) -> Values:
+        """Sort values so that those that ask least of memories and links are last."""
+        return np.array(sorted(values, reverse=not self.saves))
 
     def check(self, value: object) -> None:
         """Refuse a value that the decision cannot have.
@@ -126,7 +134,9 @@ def _decision(name: str, **attributes: Any) -> Any:
 def _ratio(name: str, before: str) -> Any:
     """Declare a pruning ratio."""
     description = f"share of its columns that a chip does not send before {before}"
-    return _decision(name, description=description, low=0.0, high=1.0, step=0.001, neutral=0.0, default=0.0)
+    return _decision(
+        name, description=description, low=0.0, high=1.0, step=0.001, neutral=0.0, default=0.0, saves=True
+    )
 
 
 def _width(name: str, what: str, *, of_one_chip: bool = False) -> Any:
@@ -174,8 +184,9 @@ class Plan:
         (0).
     pinning : {0, 1}
         Whether each chip keeps as many blocks on chip as make it wait least, or all or none.
-    weight_bits, message_bits : {4, 6, 8, 16, 32}
-        Width of weights, and of activations that are gathered: the model's own where that is narrower.
+    weight_bits, bits_qkv, bits_o, bits_ffn_in, bits_ffn_out : {4, 6, 8, 16, 32}
+        Width of weights, and of activations that are gathered, before Q, K and V, before O, before the
+        FFN's first and its last matrix: the model's own where that is narrower.
     """
 
     strategy: str
@@ -247,7 +258,10 @@ class Plan:
         of_one_chip=True,
     )
     weight_bits: int = _width("weight_bits", "weights", of_one_chip=True)
-    message_bits: int = _width("message_bits", "activations that are gathered")
+    bits_qkv: int = _width("bits_qkv", "activations that are gathered before Q, K and V")
+    bits_o: int = _width("bits_o", "activations that are gathered before O")
+    bits_ffn_in: int = _width("bits_ffn_in", "activations that are gathered before the FFN's first matrices")
+    bits_ffn_out: int = _width("bits_ffn_out", "activations that are gathered before the FFN's last matrix")
 
     def __post_init__(self) -> None:
         for name, decision in DECISIONS.items():
@@ -262,6 +276,7 @@ DECISIONS: dict[str, Decision] = {
 # Names that stand for several decisions at once.
 SHORTHANDS: dict[str, tuple[str, ...]] = {
     "prune": ("prune_qkv", "prune_o", "prune_ffn_in", "prune_ffn_out"),
+    "message_bits": ("bits_qkv", "bits_o", "bits_ffn_in", "bits_ffn_out"),
 }
 
 
@@ -280,7 +295,7 @@ def plan_of(values: dict[str, Any]) -> Plan:
             raise PlanError(f"unknown decision {name!r}; {nearest(name, names)}")
         if name in SHORTHANDS:
             meant = (one for one in SHORTHANDS[name] if one not in values)
-            decided |= {one: DECISIONS[one].read(str(value)) for one in meant}
+            decided |= {one: replace(DECISIONS[one], name=name).read(str(value)) for one in meant}
             continue
         decided[name] = str(value) if name == "strategy" else DECISIONS[name].read(str(value))
     if "strategy" not in decided:

@@ -114,6 +114,16 @@ def quantised(work: Iterable[Operator], plans: Plans, own: int) -> tuple[Operato
     return tuple(found)
 
 
-def widths_words(**bits: int) -> tuple[str, ...]:
-    """Say which widths are below a byte."""
-    return tuple(f"{width} bit {name}" for name, width in bits.items() if width < BYTE)
+def widths_words(name: str, *bits: int) -> tuple[str, ...]:
+    """Say which widths are below a byte: nothing where none is.
+
+    >>> widths_words("messages", 6, 6), widths_words("messages", 6, 32), widths_words("weights", 8)
+    (('6 bit messages',), ('messages of 6 and 8 bit',), ())
+    """
+    shown = [min(width, BYTE) for width in bits]
+    if min(shown) == BYTE:
+        return ()
+    if len(set(shown)) == 1:
+        return (f"{shown[0]} bit {name}",)
+    *others, last = map(str, shown)
+    return (f"{name} of {', '.join(others)} and {last} bit",)

@@ -118,9 +118,11 @@ class Program:
         class repeats the entries of a real one, so that a largest entry is that of some chip.
     parts : tuple of Part
         All four, in order of execution; which of them count is not the strategy's business.
-    weight_bits, message_bits : int or (n,) array
-        How well weights, and what chips send, are known: a byte, or less where a plan narrows them below
-        that and below the model's own.
+    weight_bits : int or (n,) array
+        How well weights are known: a byte, or less where a plan narrows them below that and below the
+        model's own.
+    message_bits : tuple of int or (n,) array
+        How well what chips send in a block is known, of each kind of message.
     resent : bool or (n,) array
         Whether what is lost is sent again until it arrives.
     message_dropout : float or (n,) array
@@ -139,7 +141,7 @@ class Program:
     chips: NDArray[np.int64]
     parts: tuple[Part, ...]
     weight_bits: int | NDArray[np.int64] = 8
-    message_bits: int | NDArray[np.int64] = 8
+    message_bits: tuple[int | NDArray[np.int64], ...] = (8,)
     resent: bool | NDArray[np.bool_] = True
     message_dropout: float | NDArray[np.floating[Any]] = 0.0
     ports: int | None = None

@@ -105,6 +105,12 @@ class Residency:
     head_ahead: Array
 
 
+def all_stays(share: Share, room: float) -> NDArray[np.bool_]:
+    """Whether chips keep all that they have, so that there is nothing to choose, (m,)."""
+    tables = share.head + share.embedding
+    return np.asarray(share.n_blocks * share.stays + share.activations + tables <= room)
+
+
 def all_or_none(share: Share, room: float) -> Residency:
     """Keep all blocks if they fit, else none; the head's rows if they fit beside all blocks."""
     resident = share.n_blocks * share.stays + share.activations <= room
@@ -112,7 +118,7 @@ def all_or_none(share: Share, room: float) -> Residency:
     held = np.where(resident, share.n_blocks * share.stays, share.room_to_run)
     left = np.maximum(room - share.activations - held, 0.0)
     head_room = np.where(resident | running, left, 0.0)
-    stays = resident & (share.head + share.embedding <= head_room)
+    stays = all_stays(share, room)
     return Residency(
         pinned=np.where(resident, share.n_blocks, 0),
         tiled=~resident & ~running,

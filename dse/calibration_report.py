@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from costmodel.calibration import Metric
-from costmodel.plan import Plan
+from costmodel.plan import SHORTHANDS, Plan
 from costmodel.strategies import strategy_named
 from dse.calibrate import Calibrated, LossCalibrated
 from dse.measurements import Evaluations, Measurements
@@ -19,7 +19,7 @@ from dse.proposals import Proposal
 from dse.terminal import plain_table
 from dse.words import whole_words
 
-WIDTHS = ("weight_bits", "message_bits")  # calibrations are of the model's own
+WIDTHS = ("weight_bits", *SHORTHANDS["message_bits"])  # calibrations are of the model's own
 DIGITS = 6  # that are no rounding
 SEEDS = 3  # trainings of a plan that a table asks for
 

@@ -36,14 +36,14 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "n_chips": (),
     "throughput": (),
     "missing_weights": (),
-    "accuracy_drop": (),
-    "accuracy": (),
-    "loss": (),
+    "accuracy_drop": ("narrowed",),
+    "accuracy": ("narrowed",),
+    "loss": ("narrowed",),
     "link_traffic": ("link_bytes",),
 }
 ROUNDING = 1e-11  # of a total, more than sums in another order differ by
 PAIRS_AT_ONCE = 1 << 18
-LEAST, FULLEST = slice(-1, None), slice(0, 1)  # ends of an axis: where most is pruned, and where least is
+LEAST, FULLEST = slice(-1, None), slice(0, 1)  # ends of an axis: where least is asked for, and where most is
 
 
 def adds_up(job: Job, workload: Workload, product: Plans) -> NDArray[np.bool_]:
@@ -168,8 +168,8 @@ def survivors(job: Job, workload: Workload, product: Plans) -> Ints:
     Parameters
     ----------
     product : Plans
-        All combinations of the axes of one plan whose costs add up over parts, each axis ascending: the more
-        is pruned, the better a plan fits.
+        All combinations of the axes of one plan whose costs add up over parts; the later a value on its
+        axis, the better a plan fits.
 
     Returns
     -------
@@ -189,10 +189,10 @@ def survivors(job: Job, workload: Workload, product: Plans) -> Ints:
         costs, shape = found.costs, found.plans.shape
         sizes = [found.sizes(job.platform.mcu, name) for name in scarce]
         u = costs.missing_weights**workload.importance.exponent
+        besides = {"link_bytes": costs.link_bytes, "narrowed": found.damage.narrowed(workload.calibration)}
+        sums = [costs.latency_s, costs.energy_j, u, *(besides[one] for one in more)]
         return Choices(
-            sums=_columns(
-                [costs.latency_s, costs.energy_j, u, *(getattr(costs, one) for one in more)], shape
-            ),
+            sums=_columns(sums, shape),
             added=_columns([one for added, _ in sizes for one in added], shape),
             largest=_columns([one for _, most in sizes for one in most], shape),
             at=np.stack(np.unravel_index(np.arange(prod(shape)), shape), axis=-1)[:, list(kept)],

@@ -25,7 +25,7 @@ from costmodel.loads import loaded_blocks
 from costmodel.memory import Regime
 from costmodel.operators import PACKING
 from costmodel.parameters import Record
-from costmodel.plan import Plan
+from costmodel.plan import SHORTHANDS, Plan
 from costmodel.plans import Plans
 from costmodel.precision import PACKED
 from costmodel.program import ChipSlices
@@ -134,14 +134,12 @@ def rests_on(workload: Workload, platform: Platform, plan: Plan, damage: Damage)
     unused = {"link"} if plan.n_chips == 1 else set()
     if not np.any(damage.missing):
         unused |= {"importance"}
+    packed = {plan.weight_bits, *(getattr(plan, name) for name in SHORTHANDS["message_bits"])}
     without: dict[str, Collection[str]] = {
         "model": [f"requests.{one}" for one in REQUEST_KINDS if one != workload.request],
         "link": platform.link.informational,
         "kernels": [
-            f"packing.bits_{bits}.{kind}"
-            for bits in PACKED
-            if bits not in (plan.weight_bits, plan.message_bits)
-            for kind in PACKING
+            f"packing.bits_{bits}.{kind}" for bits in PACKED if bits not in packed for kind in PACKING
         ],
         "calibration": [
             key

@@ -287,7 +287,8 @@ def _rows(
             raise UsageError(
                 f"{place}: n_chips {plan.n_chips}: {plan.strategy} can use {most} on {workload.name} at most"
             )
-        widths = {"weight_bits": workload.model.weight_bits, "message_bits": workload.model.activation_bits}
+        widths = {"weight_bits": workload.model.weight_bits}
+        widths |= dict.fromkeys(SHORTHANDS["message_bits"], workload.model.activation_bits)
         for name, own in widths.items():
             if narrower(plans[name], own)[0] < WHOLE:
                 raise UsageError(
@@ -295,7 +296,7 @@ def _rows(
                     "leave trainings of narrower ones out",
                 )
         program = strategy_named(plan.strategy).program(workload, platform, plans, EVEN)
-        if np.any(program.message_bits < WHOLE):
+        if any(np.any(bits < WHOLE) for bits in program.message_bits):
             raise UsageError(
                 f"{place}: partial_sum_bits {WHOLE}: calibrations are of wider sums, which lose nothing",
                 "leave trainings of narrower ones out",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from costmodel.calibration import Metric
 from costmodel.costs import Costs
 from costmodel.errors import UsageError, nearest
+from costmodel.plan import SHORTHANDS
 from costmodel.workload import Workload
 from dse.digits import digits
 
@@ -265,7 +266,7 @@ SCORES: dict[Metric, Objective] = {
         of=_score,
     ),
 }
-BEYOND_PRUNING = frozenset({"weight_bits", "message_bits", "message_dropout", "retransmission"})
+BEYOND_PRUNING = frozenset({"weight_bits", *SHORTHANDS["message_bits"], "message_dropout", "retransmission"})
 OF_ONE_MODEL = ("missing_weights", *OF_ACCURACY)  # counted from each model's own base
 KNOWN = {**OBJECTIVES, **{o.name: o for o in SCORES.values()}}
 DEFAULT_OBJECTIVES = ("latency", "energy", "n_chips")

@@ -10,7 +10,7 @@ import numpy as np
 
 from costmodel.accuracy import missing_weights
 from costmodel.hardware import Platform
-from costmodel.plan import DECISIONS, Plan, plan_of
+from costmodel.plan import DECISIONS, SHORTHANDS, Plan, plan_of
 from costmodel.plans import Plans
 from costmodel.strategies import canonical
 from costmodel.workload import Workload
@@ -19,7 +19,7 @@ from dse.measurements import NOTHING, PRUNED, missing_shares
 EXAMPLES, EXAMPLE_CHIPS, EXAMPLE_RATIOS = 3, 8, (0.25, 0.5, 0.7, 0.9)
 UNALTERED: dict[str, Any] = {
     name: DECISIONS[name].neutral
-    for name in ("weight_bits", "message_bits", "message_dropout", "retransmission")
+    for name in ("weight_bits", *SHORTHANDS["message_bits"], "message_dropout", "retransmission")
 }
 ALIKE = 0.1  # of the highest U, within which a plan that is done tells the same
 NEXT_SHARE = 0.75  # of the highest U: where a second plan tells most about the exponent

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from costmodel.hardware import Platform
 from costmodel.plan import DECISIONS, Ints, Number, Values
 from costmodel.plans import Plans
-from costmodel.strategies import canonical, keys, strategy_named
+from costmodel.strategies import canonical, in_order, strategy_named
 from costmodel.workload import Workload
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Candidates:
                 sets.setdefault(name, set()).add(value)
         lists: dict[str, list[Plans]] = {}
         for (strategy, _), sets in columns.items():
-            axes = {name: np.array(sorted(sets[name])) for name in strategy_named(strategy).along_axes}
+            axes = {name: DECISIONS[name].by_need(sets[name]) for name in strategy_named(strategy).along_axes}
             others = {name: sorted(values) for name, values in sets.items() if name not in axes}
             grid = np.meshgrid(*others.values(), indexing="ij")
             listed = {name: axis.ravel() for name, axis in zip(others, grid, strict=True)}
@@ -107,7 +107,7 @@ class Candidates:
     def all_plans(self) -> Plans:
         """Every distinct plan, by strategy, then in ascending order of its decisions."""
         plans = Plans.joined([product.listed() for product in self.products])
-        return plans.take(np.argsort(keys(plans)))
+        return plans.take(in_order(plans))
 
     def at(self, index: Ints) -> Plans:
         """Give the plans at some positions from 0 to `size`, as a list in that order."""

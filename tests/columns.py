@@ -7,7 +7,7 @@ import numpy as np
 from costmodel import Accounting, Plan, Plans, Workload, load_workload
 from costmodel.plan import WIDTHS
 from costmodel.program import HALVES, Program
-from tests.strategies import RADIO, costed
+from tests.strategies import RADIO, costed, messages_of
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
 BLOCK = load_workload("cats-block")
@@ -22,12 +22,12 @@ def plan(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
 
 def own(n_chips: int, ratio: float = 0.0, **ratios: float) -> Plan:
     """Give a plan with the widths of a model of bytes."""
-    return replace(plan(n_chips, ratio, **ratios), partial_sum_bits=8, weight_bits=8, message_bits=8)
+    return replace(plan(n_chips, ratio, **ratios), partial_sum_bits=8, weight_bits=8, **messages_of(8))
 
 
 def of_whole_columns(batch: Plans) -> Plans:
     """Give plans whose messages are as wide as activations are."""
-    return batch.changed(message_bits=np.full(len(batch), WIDTHS[-1]))
+    return batch.changed(**messages_of(np.full(len(batch), WIDTHS[-1])))
 
 
 def program(workload: Workload, *plans: Plan) -> Program:

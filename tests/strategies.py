@@ -10,14 +10,20 @@ from costmodel.accounting import PREFETCHES, SCOPES
 from costmodel.costing import Costing
 from costmodel.dealing import costing
 from costmodel.media import Switched
-from costmodel.plan import DECISIONS, MAX_CHIPS
+from costmodel.plan import DECISIONS, MAX_CHIPS, SHORTHANDS
 from costmodel.strategies import canonical
 from costmodel.workload import REQUEST_KINDS
 
 KERNEL_SETS = {name: load_platform("siracusa-mipi", name) for name in ("date2025", "pulp-gvsoc")}
 RADIO = load_platform("nrf52840-mixer")
 STORIES = load_workload("stories15m")
+GATHER_BITS = SHORTHANDS["message_bits"]
 ROUNDING = 1e-12  # relative; where only the order of additions differs
+
+
+def messages_of(bits: Any) -> dict[str, Any]:
+    """Give the width of every gather."""
+    return dict.fromkeys(GATHER_BITS, bits)
 
 
 def changed(platform: Platform, **parts: dict[str, Any]) -> Platform:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costmodel.errors import PlanError, nearest
 from costmodel.hardware import Platform
@@ -24,6 +24,7 @@ STRATEGIES: dict[str, Strategy] = {
     )
 }  # fmt: skip
 DEFAULT = HEAD_WISE.name
+LARGEST_KEY = 2**63
 
 
 def strategy_named(name: str) -> Strategy:
@@ -81,19 +82,30 @@ def canonical_plan(workload: Workload, platform: Platform, plan: Plan) -> Plan:
     return canonical(workload, platform, Plans.of([plan])).row(0)
 
 
-def keys(plans: Plans) -> Ints:
-    """Give each canonical plan one number: equal for equal plans, by strategy and then by its decisions."""
-    found, first = np.zeros(len(plans), dtype=np.int64), 0
-    for name, strategy in STRATEGIES.items():
-        decisions = [decision for known, decision in DECISIONS.items() if known in strategy.decisions]
-        if name in plans.names:
-            here = plans.strategy == plans.names.index(name)
-            key = np.zeros(int(np.sum(here)), dtype=np.int64)
-            for decision in decisions:
-                key = key * decision.codes + decision.code(plans[decision.name][here])
-            found[here] = first + key
-        first += prod(decision.codes for decision in decisions)
+def keys(plans: Plans) -> NDArray[np.void]:
+    """Give each canonical plan a key, (n,): equal for equal plans, ordered by strategy, then by decisions.
+
+    A key is a few whole numbers, each of as many decisions as it has room for.
+    """
+    order = list(STRATEGIES)
+    columns = [np.array([order.index(name) for name in plans.names], dtype=np.int64)[plans.strategy]]
+    codes = len(STRATEGIES)
+    for name, decision in DECISIONS.items():
+        if codes * decision.codes >= LARGEST_KEY:
+            columns.append(np.zeros(len(plans), dtype=np.int64))
+            codes = 1
+        codes *= decision.codes
+        columns[-1] = columns[-1] * decision.codes + decision.code(plans[name])
+    found = np.empty(len(plans), dtype=[(f"key_{i}", np.int64) for i in range(len(columns))])
+    for name, column in zip(found.dtype.names or (), columns, strict=True):
+        found[name] = column
     return found
+
+
+def in_order(plans: Plans) -> Ints:
+    """Positions of canonical plans in the order of their keys."""
+    found = keys(plans)
+    return np.lexsort([found[name] for name in reversed(found.dtype.names or ())])
 
 
 __all__ = [
@@ -103,6 +115,7 @@ __all__ = [
     "canonical",
     "canonical_plan",
     "first_with",
+    "in_order",
     "keys",
     "strategy_named",
 ]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,14 @@ from costmodel.plan import Plan
 from costmodel.plans import Plans
 from costmodel.precision import at_most, element_bytes, narrower, packing, quantised, widths_words
 from costmodel.program import ChipSlices, Exchange, MatrixSlice, Part, PerChip, Program, Step
+from costmodel.pruning import kept, roundest
 from costmodel.shards import Dimension, Extent, Fills, Shards, Share, assignment, balanced
 from costmodel.strategies.strategy import Strategy, kv_replication, pinning, words_of_all
 from costmodel.workload import Model, Workload
 
 GATHERS = ("qkv", "o", "ffn_in", "ffn_out")
 PRUNING = tuple(f"prune_{name}" for name in GATHERS)
+BITS = tuple(f"bits_{name}" for name in GATHERS)
 DECISIONS = (
     "n_chips",
     *PRUNING,
@@ -39,23 +40,10 @@ DECISIONS = (
     "kv_replication",
     "pinning",
     "weight_bits",
-    "message_bits",
+    *BITS,
 )
-RATIO_GRIDS = (10, 20, 50, 100, 200, 500, 1000)  # from round ratios to any
 
 Ints = NDArray[np.int64]
-
-
-def kept(columns: Any, ratio: Any) -> Any:
-    """Columns that a chip sends of those it owns: ``c - min(round(c p), c - 1)``, at least one.
-
-    Half a column is rounded to even, as in the generator of the CATS firmware.
-
-    >>> kept(np.array([128, 32, 16, 8, 1]), np.array([0.9, 0.9, 1.0, 0.5, 1.0])).tolist()
-    [13, 3, 1, 4, 1]
-    """
-    pruned = np.rint(columns * ratio).astype(np.int64)
-    return columns - np.minimum(pruned, np.maximum(columns - 1, 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +56,15 @@ class GatherPoint:
         Columns of the product's input that a chip owns, sends, and has after the gather.
     made : int
         Columns of the product's output that a chip makes.
+    bits : int
+        Width of a column's elements on their way, (...).
     """
 
     owned: Ints
     sent: Ints
     seen: Ints
     made: Ints
+    bits: Ints
 
     def missing(self, shards: Shards) -> Any:
         """Share of the product's weights that no chip stores, by plan."""
@@ -99,7 +90,8 @@ def gather_points(model: Model, shards: Shards, plans: Plans) -> dict[str, Gathe
     points = {}
     for name, (owned, made) in columns.items():
         sent = kept(owned, plans[f"prune_{name}"])
-        points[name] = GatherPoint(owned=owned, sent=sent, seen=owned + shards.total(sent) - sent, made=made)
+        seen = owned + shards.total(sent) - sent
+        points[name] = GatherPoint(owned=owned, sent=sent, seen=seen, made=made, bits=plans[f"bits_{name}"])
     return points
 
 
@@ -133,23 +125,22 @@ def half(
     m, s, a = workload.model, workload.rows, workload.model.activation_bytes
     own = shards.units["embedding_columns"]
     before, after = (points[gather] for gather in gathers)
-    bits = plans["message_bits"]
-    sent_bytes = [np.ceil(s * p.sent * element_bytes(bits, m.activation_bits)) for p in (before, after)]
+    sent_bytes = [np.ceil(s * p.sent * element_bytes(p.bits, m.activation_bits)) for p in (before, after)]
     into, out_of = (Exchange(kind="gather", sent_bytes=size) for size in sent_bytes)
 
-    def pack(kind: Kind, columns: Ints) -> tuple[Operator, ...]:
-        return packing(kind, "activations", bits, rows=s, columns=columns)
+    def pack(kind: Kind, point: GatherPoint, columns: Ints) -> tuple[Operator, ...]:
+        return packing(kind, "activations", point.bits, rows=s, columns=columns)
 
     def quantise(*operators: Operator) -> tuple[Operator, ...]:
         return quantised(operators, plans, m.weight_bits)
 
     arrive = transformer.transfer("input to L1", rows=s, columns=before.seen, element_bytes=a)
     made = transformer.product(workload, last, columns=own, depth=after.seen)
-    received = [pack(Kind.UNPACK, point.seen - point.owned) for point in (before, after)]
+    received = [pack(Kind.UNPACK, point, point.seen - point.owned) for point in (before, after)]
     middle = (arrive, *received[0], transformer.norm(workload, before.seen), *quantise(*work))
     steps = (
-        Step(name=gathers[0], work=pack(Kind.PACK, before.sent), exchange=into),
-        Step(name=gathers[1], work=(*middle, *pack(Kind.PACK, after.sent)), exchange=out_of),
+        Step(name=gathers[0], work=pack(Kind.PACK, before, before.sent), exchange=into),
+        Step(name=gathers[1], work=(*middle, *pack(Kind.PACK, after, after.sent)), exchange=out_of),
         Step(name=name, work=(*received[1], *quantise(made), *transformer.residual(workload, own))),
     )
     # Own columns take up the last product in place.
@@ -257,22 +248,10 @@ def program(workload: Workload, platform: Platform, plans: Plans, _fills: Fills)
         chips=shards.n_chips,
         parts=parts,
         weight_bits=narrower(plans["weight_bits"], m.weight_bits),
-        message_bits=narrower(plans["message_bits"], m.activation_bits),
+        message_bits=tuple(narrower(plans[name], m.activation_bits) for name in BITS),
         resent=plans["retransmission"] == 1,
         message_dropout=plans["message_dropout"],
     )
-
-
-@lru_cache(maxsize=1024)
-def _roundest(columns: tuple[int, ...]) -> NDArray[np.float64]:
-    """For each ratio in steps of a thousandth, the roundest one that leaves out the same columns."""
-    ratios = np.arange(1001) / 1000
-    sent = np.stack([kept(c, ratios) for c in columns], axis=-1)
-    grid = np.select([np.arange(1001) * g % 1000 == 0 for g in RATIO_GRIDS], RATIO_GRIDS)
-    order = np.lexsort((ratios, grid))
-    _, first, group = np.unique(sent[order], axis=0, return_index=True, return_inverse=True)
-    best = ratios[order][first][group.ravel()]
-    return np.asarray(best[np.argsort(order)])
 
 
 def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
@@ -294,10 +273,10 @@ def canonical(workload: Workload, platform: Platform, plans: Plans) -> Plans:
         for name, columns in owned.items():
             codes = EVERY_DECISION[f"prune_{name}"].code(plans[f"prune_{name}"][here])
             each = tuple(np.unique(columns).tolist())
-            values[f"prune_{name}"][here] = _roundest(each)[codes]
+            values[f"prune_{name}"][here] = roundest(each)[codes]
     widths = {
         "weight_bits": at_most("weight_bits", plans, m.weight_bits, platform),
-        "message_bits": at_most("message_bits", plans, m.activation_bits, platform),
+        **{name: at_most(name, plans, m.activation_bits, platform) for name in BITS},
     }
     return plans.changed(
         n_chips=n, kv_replication=replicated, pinning=pinning(platform, plans), **values, **widths
@@ -373,7 +352,11 @@ def words(plan: Plan) -> str:
         *(("lost messages sent again",) if plan.retransmission else ()),
         *((f"trained with message dropout {plan.message_dropout:g}",) if plan.message_dropout else ()),
     )
-    widths = widths_words(weights=plan.weight_bits, messages=plan.message_bits)
+    of_gathers = [getattr(plan, name) for name in BITS]
+    widths = (
+        *widths_words("weights", plan.weight_bits),
+        *widths_words("messages", *of_gathers),
+    )
     return ", ".join((pruned, *words_of_all(plan), *widths, *lossy))
 
 
@@ -390,5 +373,5 @@ COLUMN_WISE = Strategy(
         "messages": "each sender's own, one for each gather of each block",
     },
     published_chips=16,  # Graefe et al., evaluation (cats2026)
-    axes={"attention": PRUNING[:2], "mlp": PRUNING[2:]},
+    axes={"attention": (*PRUNING[:2], *BITS[:2]), "mlp": (*PRUNING[2:], *BITS[2:])},
 )

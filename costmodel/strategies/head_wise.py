@@ -259,6 +259,7 @@ def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) 
         )
         for name, of_half in steps.items()
     }
+    narrow_sums = (plans["n_chips"] > 1) & (plans["partial_sum_bits"] == NARROW_SUM_BITS)
     return Program(
         first=shards.first,
         chips=shards.n_chips,
@@ -268,9 +269,7 @@ def program(workload: Workload, platform: Platform, plans: Plans, fills: Fills) 
             head(workload, plans, rows, head_table),
         ),
         weight_bits=narrower(plans["weight_bits"], m.weight_bits),
-        message_bits=np.where(
-            (plans["n_chips"] > 1) & (plans["partial_sum_bits"] == NARROW_SUM_BITS), WORTH_OF_NARROW_SUM, BYTE
-        ),
+        message_bits=(np.where(narrow_sums, WORTH_OF_NARROW_SUM, BYTE),),
         ports=platform.link.limits.get("ports"),
     )
 
@@ -333,7 +332,7 @@ def slices(workload: Workload, _platform: Platform, plan: Plan, fills: Fills) ->
 def words(plan: Plan) -> str:
     """Say how partial sums are reduced, and which widths are packed."""
     shares = SHARES[plan.shares]
-    rest = (*shares, *words_of_all(plan), *widths_words(weights=plan.weight_bits))
+    rest = (*shares, *words_of_all(plan), *widths_words("weights", plan.weight_bits))
     if plan.n_chips == 1:
         return ", ".join(("alone", *rest))
     flat = plan.group_size == plan.n_chips > 2

@@ -16,7 +16,7 @@ from costmodel.hardware import Platform, load_platform
 from costmodel.media import Mixer
 from costmodel.plan import Plan, plan_of
 from costmodel.plans import Plans
-from costmodel.strategies.column_wise import kept
+from costmodel.pruning import kept
 from costmodel.workload import Workload, load_workload
 from dse.validation.cats_forms import SCHEMES, cats, printed
 from dse.validation.source import FOLDER

@@ -14,7 +14,7 @@ from costmodel.hardware import platform_of
 from costmodel.parameters import Record, built_in_names, load
 from costmodel.strategies import STRATEGIES
 from costmodel.workload import workload_of
-from tests.strategies import per_plan
+from tests.strategies import messages_of, per_plan
 
 # Parameters that no cost depends on: they are told, and wait for whoever computes with them.
 INFORMATIONAL = {
@@ -47,7 +47,7 @@ PLANS = Plans.of(
         group_size=group,
         partial_sum_bits=bits,
         weight_bits=width,
-        message_bits=width,
+        **messages_of(width),
         **dict.fromkeys(ratios, p),
     )
     for strategy in STRATEGIES

@@ -16,9 +16,10 @@ from dse.constraints import Constraint
 from dse.job import Job
 from dse.objectives import OBJECTIVES
 from search_spaces import SearchSpace
-from tests.strategies import accountings, any_platforms, workloads
+from tests.strategies import GATHER_BITS, accountings, any_platforms, workloads
 
 RATIOS = st.lists(st.integers(0, 1000).map(lambda p: p / 1000), min_size=1, max_size=4, unique=True)
+WIDTHS = st.lists(st.sampled_from((4, 6, 8)), min_size=1, max_size=2, unique=True)
 
 
 @settings(max_examples=60)
@@ -30,6 +31,7 @@ RATIOS = st.lists(st.integers(0, 1000).map(lambda p: p / 1000), min_size=1, max_
     counted=accountings(),
     names=st.lists(st.sampled_from(sorted(OBJECTIVES)), min_size=1, max_size=4, unique=True),
     bounded=st.lists(st.tuples(st.sampled_from(sorted(OBJECTIVES)), st.booleans()), max_size=2),
+    widths=st.lists(WIDTHS, min_size=4, max_size=4),
     data=st.data(),
 )
 def test_parts_give_the_front_of_all_plans(
@@ -40,11 +42,14 @@ def test_parts_give_the_front_of_all_plans(
     counted: Accounting,
     names: list[str],
     bounded: list[tuple[str, bool]],
+    widths: list[list[int]],
     data: st.DataObject,
 ) -> None:
     pruning = [name for name in DECISIONS if name.startswith("prune_")]
     choices: dict[str, Any] = {"n_chips": tuple(chips), "pinning": (0, 1)}
     choices |= {name: tuple(some) for name, some in zip(pruning, ratios, strict=True)}
+    if platform.kernels.packing is not None:
+        choices |= {name: tuple(some) for name, some in zip(GATHER_BITS, widths, strict=True)}
     space = SearchSpace(name="drawn", description="", choices={"column_wise": choices})
     try:
         candidates = space.on(workload, platform)

@@ -16,7 +16,7 @@ from costmodel.draws import PARTS, Draws, drawable, drawn, with_constants
 from costmodel.intervals import drawn_costs_of, repriced
 from costmodel.parameters import drawn_keys
 from costmodel.strategies import STRATEGIES
-from tests.strategies import ROUNDING, accountings, any_platforms, costed, drawn_plans, workloads
+from tests.strategies import ROUNDING, accountings, any_platforms, costed, drawn_plans, messages_of, workloads
 
 SHARES = ("kernels.load_overlap", "link.transmit_share")
 
@@ -104,7 +104,8 @@ def test_every_constant_that_is_drawn_moves_some_cost(
                     n_chips=n,
                     group_size=2,
                     partial_sum_bits=8,
-                    **dict.fromkeys(("weight_bits", "message_bits"), bits),
+                    weight_bits=bits,
+                    **messages_of(bits),
                 )
                 for strategy in STRATEGIES
                 for n in (1, 4, 13)

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from costmodel import Accounting, Plans, Platform, Workload
 from costmodel.costing import costed
 from costmodel.costs import Costs, Demand
+from costmodel.plan import DECISIONS
 from costmodel.shards import EVEN
-from costmodel.strategies import canonical
-from costmodel.strategies.column_wise import PRUNING
-from tests.strategies import accountings, any_platforms, workloads
+from costmodel.strategies import canonical, strategy_named
+from tests.strategies import GATHER_BITS, accountings, any_platforms, workloads
 
 RATIOS = st.lists(st.integers(0, 1000).map(lambda p: p / 1000), min_size=1, max_size=3, unique=True)
+WIDTHS = st.lists(st.sampled_from((4, 6, 8)), min_size=1, max_size=2, unique=True)
+PRUNING = [name for name in DECISIONS if name.startswith("prune_")]
+OWN = ([32],) * 4
 
 
 def columns(costs: Costs) -> dict[str, Any]:
@@ -39,6 +42,7 @@ def columns(costs: Costs) -> dict[str, Any]:
     platform=any_platforms(),
     chips=st.lists(st.integers(2, 16), min_size=1, max_size=2),
     ratios=st.tuples(RATIOS, RATIOS, RATIOS, RATIOS),
+    widths=st.tuples(WIDTHS, WIDTHS, WIDTHS, WIDTHS),
     pinning=st.integers(0, 1),
     counted=accountings(),
 )
@@ -47,16 +51,21 @@ def test_a_product_costs_what_its_list_does(
     platform: Platform,
     chips: list[int],
     ratios: tuple[list[float], ...],
+    widths: tuple[list[int], ...],
     pinning: int,
     counted: Accounting,
 ) -> None:
     asked = {"n_chips": np.array(chips), "pinning": np.full(len(chips), pinning)}
     contexts = canonical(workload, platform, Plans.filled("column_wise", len(chips), asked))
+    packs = platform.kernels.packing is not None
     if contexts.names != ("column_wise",):
         return
-    product = contexts.product(dict(zip(PRUNING, map(np.array, ratios), strict=True)))
+    axes = dict(zip(PRUNING, map(np.array, ratios), strict=True))
+    axes |= dict(zip(GATHER_BITS, map(np.array, widths if packs else OWN), strict=True))
+    axes = {name: axes[name] for name in strategy_named("column_wise").along_axes}
+    product = contexts.product(axes)
     listed = product.listed()
-    assert product.shape == (len(chips), *map(len, ratios))
+    assert product.shape == (len(chips), *map(len, axes.values()))
     assert len(product) == len(listed)
     together = columns(costed(workload, platform, product, counted, EVEN).costs)
     apart = columns(costed(workload, platform, listed, counted, EVEN).costs)

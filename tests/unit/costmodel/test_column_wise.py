@@ -11,9 +11,9 @@ from costmodel.counted import held_bytes
 from costmodel.evaluate import Inspection, inspect
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.program import HALVES
+from costmodel.pruning import kept
 from costmodel.shards import EVEN
 from costmodel.strategies import canonical, canonical_plan, column_wise
-from costmodel.strategies.column_wise import kept
 from tests.columns import (
     BLOCK,
     GATHERS,

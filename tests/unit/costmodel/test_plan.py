@@ -1,5 +1,4 @@
 from dataclasses import asdict
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 from costmodel import Plan, Plans, Platform, Workload
 from costmodel.errors import PlanError
 from costmodel.plan import DECISIONS, MAX_CHIPS, plan_of
-from costmodel.strategies import STRATEGIES, canonical, canonical_plan, keys, strategy_named
+from costmodel.strategies import STRATEGIES, canonical, canonical_plan, in_order, keys, strategy_named
 
 EVERY = [
     Plan(strategy="head_wise", n_chips=n, group_size=g, partial_sum_bits=bits)
@@ -87,11 +86,17 @@ def test_keys_tell_plans_apart() -> None:
 
 def test_keys_rise_with_strategy_and_then_with_decisions_in_their_order() -> None:
     ordered = sorted(EVERY, key=lambda p: (p.n_chips, p.group_size, p.partial_sum_bits))
-    found = keys(Plans.of(ordered))
-    assert (np.diff(found) > 0).all()
-    most = Plan(strategy=list(STRATEGIES)[-1], **{name: d.high for name, d in DECISIONS.items()})
-    sizes = [prod(DECISIONS[name].codes for name in one.decisions) for one in STRATEGIES.values()]
-    assert keys(Plans.of([most]))[0] == sum(sizes) - 1 < 2**63
+    found = keys(Plans.of(ordered)).tolist()
+    assert found == sorted(set(found))
+    assert in_order(Plans.of(ordered[::-1])).tolist() == list(range(len(ordered)))[::-1]
+    ends = [
+        Plan(strategy=name, **{key: getattr(d, end) for key, d in DECISIONS.items()})
+        for name in STRATEGIES
+        for end in ("low", "high")
+    ]
+    found = keys(Plans.of(ends)).tolist()
+    assert found == sorted(set(found))
+    assert min(min(key) for key in found) == 0
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from costmodel.plan import WIDTHS
 from costmodel.precision import narrower, packing_cycles
 from costmodel.strategies import canonical, canonical_plan
 from tests.conftest import Copy
-from tests.strategies import RADIO, changed, platforms, workloads
+from tests.strategies import RADIO, changed, messages_of, platforms, workloads
 
 VIT, BLOCK = load_workload("cats-vit"), Accounting(scope="block")
 NARROW = st.sampled_from((4, 6))
@@ -42,8 +42,8 @@ def work_of(workload: Workload, platform: Platform, plan: Plan) -> list[Operator
 
 def test_a_plan_without_widths_has_those_of_the_model() -> None:
     found = canonical_plan(VIT, RADIO, by_columns())
-    assert (found.weight_bits, found.message_bits) == (8, 8)
-    assert found == canonical_plan(VIT, RADIO, by_columns(weight_bits=16, message_bits=8))
+    assert (found.weight_bits, found.bits_o) == (8, 8)
+    assert found == canonical_plan(VIT, RADIO, by_columns(weight_bits=16, **messages_of(8)))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_weights_take_as_many_bytes_as_they_have_bits(make: type, bits: int) -> 
 @pytest.mark.parametrize("bits", [4, 6])
 def test_messages_take_as_many_bytes_as_they_have_bits(bits: int) -> None:
     whole, narrow = (
-        inspect(VIT, RADIO, by_columns(message_bits=width), BLOCK).synchronisations for width in (8, bits)
+        inspect(VIT, RADIO, by_columns(**messages_of(width)), BLOCK).synchronisations for width in (8, bits)
     )
     for one, other in zip(whole, narrow, strict=True):
         assert {m.payload_bytes * bits / 8 for m in one.messages.messages} == {
@@ -103,13 +103,13 @@ def test_slices_of_a_plan_are_as_wide_as_its_weights(
 
 
 def test_nothing_is_packed_that_is_a_byte_or_more() -> None:
-    for plan in (by_columns(), by_columns(weight_bits=8, message_bits=16), by_heads()):
+    for plan in (by_columns(), by_columns(weight_bits=8, **messages_of(16)), by_heads()):
         assert not [o for o in work_of(VIT, RADIO, plan) if o.kind in PACKING]
 
 
 def test_each_message_is_packed_by_its_sender_and_unpacked_by_all_others() -> None:
     chips, rows = 8, VIT.rows
-    work = work_of(VIT, RADIO, by_columns(message_bits=4))
+    work = work_of(VIT, RADIO, by_columns(**messages_of(4)))
     own, hidden = VIT.model.embedding // chips, VIT.model.ffn // chips
     packed = [o.elements for o in work if o.kind is Kind.PACK]
     unpacked = [o.elements for o in work if o.kind is Kind.UNPACK]
@@ -144,8 +144,8 @@ def test_cores_share_the_elements() -> None:
 
 def test_a_kernel_set_that_does_not_say_what_packing_takes_has_no_narrow_plans() -> None:
     silent = changed(RADIO, kernels={"packing": None})
-    assert canonical(VIT, silent, Plans.of([by_columns(weight_bits=8, message_bits=8)]))
-    for name in ("weight_bits", "message_bits"):
+    assert canonical(VIT, silent, Plans.of([by_columns(weight_bits=8, **messages_of(8))]))
+    for name in ("weight_bits", "bits_ffn_in"):
         with pytest.raises(PlanError, match=f"{name} 6: kernel set nrf52840-cmsis does not say"):
             canonical(VIT, silent, Plans.of([by_columns(**{name: 6})]))
 
@@ -156,7 +156,7 @@ def test_free_packing_makes_narrow_weights_no_slower_and_dear_packing_slower() -
         assert costs is not None
         one = costs.bits_4.model_copy(update={"pack": cycles, "unpack": cycles})
         platform = changed(RADIO, kernels={"packing": costs.model_copy(update={"bits_4": one})})
-        plans = Plans.of([by_columns(weight_bits=bits, message_bits=bits)])
+        plans = Plans.of([by_columns(weight_bits=bits, **messages_of(bits))])
         return float(evaluate(VIT, platform, plans, BLOCK).latency_s[0])
 
     assert latency(0.0, 4) < latency(0.0, 8) == latency(1e4, 8) < latency(1e4, 4)
@@ -178,7 +178,7 @@ ENDS = st.tuples(st.floats(0, 5), st.floats(0, 5)).map(lambda two: (min(two), su
 def test_deviations_add_as_independent_ones_do() -> None:
     known = calibration_of(load("calibration", "encoder")).model_copy(update={"narrow": ONE})
     weights, messages = np.array([8, 6, 4, 4]), np.array([8, 8, 8, 6])
-    damage = Damage(missing=np.zeros(4), weight_bits=weights, message_bits=messages)
+    damage = Damage(missing=np.zeros(4), weight_bits=weights, message_bits=(messages,))
     drop = damage.drop(known)
     assert drop.estimate.tolist() == [0, 1, 3, 3]
     assert drop.low.tolist() == [0, 0, 0, 0]
@@ -201,7 +201,7 @@ def test_narrower_is_never_more_accurate(
         update={"narrow": narrow(w6, w4, m6, m4)}
     )
     wide, slim = (
-        Damage(missing=u, weight_bits=weights[i], message_bits=messages[i]).drop(known) for i in (0, 1)
+        Damage(missing=u, weight_bits=weights[i], message_bits=(messages[i],)).drop(known) for i in (0, 1)
     )
     assert slim.estimate >= wide.estimate
     assert slim.high >= wide.high - 1e-9
@@ -211,7 +211,7 @@ def test_narrower_is_never_more_accurate(
 @pytest.mark.parametrize("family", ["cats-vit", "tinyllama-42m"])
 @pytest.mark.parametrize("make", [by_columns, by_heads])
 def test_plans_of_narrower_bits_are_never_more_accurate(family: str, make: type) -> None:
-    plans = Plans.of(make(weight_bits=w, message_bits=m) for w in WIDTHS[::-1] for m in WIDTHS[::-1])
+    plans = Plans.of(make(weight_bits=w, **messages_of(m)) for w in WIDTHS[::-1] for m in WIDTHS[::-1])
     costs = evaluate(load_workload(family), RADIO, plans)
     for array in (costs.accuracy_drop, costs.accuracy_drop_high):
         table = array.reshape(len(WIDTHS), len(WIDTHS))
@@ -239,7 +239,7 @@ def test_only_widths_below_the_models_own_lose_anything(bits: int, own: int, fou
 def test_a_calibration_that_does_not_know_narrow_widths_refuses_them() -> None:
     series = load_workload("cats-timeseries", calibration="cats-ett")
     assert evaluate(series, RADIO, Plans.of([by_columns(weight_bits=WHOLE)]))
-    for plan in (by_columns(weight_bits=6), by_columns(message_bits=4), by_heads(partial_sum_bits=8)):
+    for plan in (by_columns(weight_bits=6), by_columns(**messages_of(4)), by_heads(partial_sum_bits=8)):
         with pytest.raises(
             PlanError, match="does not say what weights or messages below 8 bit lose"
         ) as error:

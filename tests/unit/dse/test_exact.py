@@ -72,7 +72,7 @@ def test_the_front_of_blocks_or_of_parts_is_that_of_all_plans(
     assert keys(found.front.plans).tolist() == keys(plans.take(expected)).tolist()
     np.testing.assert_array_equal(found.front.values, values[expected])
     if not len(expected) and not composed:
-        nearest = keys(plans).tolist().index(keys(found.plans)[0])
+        nearest = keys(plans).tolist().index(keys(found.plans).tolist()[0])
         assert misses[nearest] == np.min(misses)
 
 

@@ -8,6 +8,7 @@ from costmodel.accuracy import POINTS
 from costmodel.errors import UsageError
 from costmodel.plan import Plan
 from dse.measurements import MAX_BYTES, Measurements, missing_shares, read_measurements
+from tests.strategies import messages_of
 
 VIT, CHIPS = load_workload("cats-vit"), load_platform("siracusa-mipi")
 HEAD = "n_chips,prune,seed,accuracy"
@@ -22,7 +23,7 @@ def pruned(n: int, *ratios: float) -> Plan:
         group_size=2,
         partial_sum_bits=8,
         weight_bits=8,
-        message_bits=8,
+        **messages_of(8),
         **{f"prune_{point}": p for point, p in zip(POINTS, each, strict=True)},
     )
 
@@ -141,7 +142,7 @@ FAULTS = [
     (GOOD.replace("8,0.5", "8.5,0.5"), "line 6", "n_chips = '8.5' must be a whole number"),
     (GOOD.replace("8,0.5", ",0.5"), "line 6", "decision 'n_chips' is missing"),
     (GOOD.replace("8,0.5", "8,1.5"), "line 6", "prune_qkv 1.5 must be 0 to 1"),
-    (GOOD.replace("8,0.5", "8,half"), "line 6", "prune_qkv = 'half' must be a number"),
+    (GOOD.replace("8,0.5", "8,half"), "line 6", "prune = 'half' must be a number"),
     ("strategy,n_chips,accuracy\nrow_wise,8,95\n", "line 2", "'row_wise'"),
     (GOOD.replace("8,0.9,1", "8,0.9,0"), "line 5", "the same plan and seed as in line 4"),
     (GOOD.replace("8,0.9,1", "8,0.901,0"), "line 5", "the same plan and seed as in line 4"),

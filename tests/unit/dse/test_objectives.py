@@ -85,7 +85,7 @@ OF_SPACE = ["latency", "missing_weights"]
         (OF_SPACE, None, ["n_chips", "prune_qkv"], OF_SPACE),
         (OF_SPACE, "cats-icd", ["n_chips"], ["latency", "accuracy_drop"]),
         ([], None, ["weight_bits"], [*DEFAULT_OBJECTIVES, "accuracy_drop"]),
-        (OF_SPACE, None, ["message_bits"], ["latency", "accuracy_drop"]),
+        (OF_SPACE, None, ["bits_o"], ["latency", "accuracy_drop"]),
         (OF_SPACE, None, ["retransmission"], ["latency", "accuracy_drop"]),
         (OF_SPACE, None, ["message_dropout"], ["latency", "accuracy_drop"]),
     ],

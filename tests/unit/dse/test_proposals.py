@@ -8,6 +8,7 @@ from costmodel import Plan, Plans, evaluate, load_platform, load_workload
 from costmodel.accuracy import POINTS
 from costmodel.strategies import canonical
 from dse.proposals import EXAMPLES, Proposal, examples, missing_of, proposals
+from tests.strategies import messages_of
 
 VIT, CHIPS = load_workload("cats-vit"), load_platform("nrf52840-mixer")
 MOST, NEXT, SPARED, FURTHER = "misses most", "nearest to 0.75", "but that before Q, K and V", "farthest in U"
@@ -154,7 +155,7 @@ def test_examples_are_plans_of_any_model_and_one_spares_qkv(name: str) -> None:
 
 def test_what_a_front_narrows_and_leaves_out_is_not_retrained() -> None:
     altered = [
-        replace(plan, weight_bits=4, message_bits=6, message_dropout=0.1, retransmission=1) for plan in EVEN
+        replace(plan, weight_bits=4, **messages_of(6), message_dropout=0.1, retransmission=1) for plan in EVEN
     ]
     assert ask(altered, 3) == ask(EVEN, 3)
     assert ask([*altered, *EVEN], 3) == ask(EVEN, 3)
