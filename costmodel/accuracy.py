@@ -6,8 +6,9 @@ costs in points is for the calibration to say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -164,24 +165,26 @@ class Damage:
         """
         self.check(known)
         total = known.drop(self.missing)
+        for lost in self._besides(known):
+            total = total.plus(lost)
+        return total.clipped(*known.possible)
+
+    def besides(self, known: Calibration) -> Drop:
+        """Add up what is lost beside what missing weights lose."""
+        none = np.zeros(1)
+        return reduce(Drop.plus, self._besides(known), Drop(estimate=none, low=none, high=none))
+
+    def _besides(self, known: Calibration) -> Iterator[Drop]:
+        """Give what narrow elements lose, and lost messages."""
         if known.narrow is not None:
-            for lost in known.narrow.drops(self.weight_bits, self.message_bits):
-                total = total.plus(lost)
+            yield from known.narrow.drops(self.weight_bits, self.message_bits)
         measured = known.message_loss
         if self._loses_messages and measured is not None:
             if isinstance(measured, LossFitted):
                 of_loss = known.metric == "loss"
-                total = total.plus(
-                    measured.interval(self.message_loss, self.message_dropout, of_loss=of_loss)
-                )
+                yield measured.interval(self.message_loss, self.message_dropout, of_loss=of_loss)
             else:
-                total = total.plus(measured.drop(self.message_loss, self.message_dropout))
-        return total.clipped(*known.possible)
-
-    def narrowed(self, known: Calibration) -> Any:
-        """What narrow elements are expected to lose."""
-        lost = known.narrow.drops(self.weight_bits, self.message_bits) if known.narrow is not None else ()
-        return sum((one.estimate for one in lost), 0.0)
+                yield measured.drop(self.message_loss, self.message_dropout)
 
     def lost(self, known: Calibration) -> Lost:
         """Reckon what is lost, and what is left."""

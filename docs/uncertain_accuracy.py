@@ -95,7 +95,9 @@ def narrow_table(record: Record, entries: list[tuple[str, Sourced]]) -> str:
         _, name, _ = key.split(".")
         what, bits = name.split("_")
         widths = (int(bits), WHOLE) if what == "weights" else (WHOLE, int(bits))
-        drop = Damage(missing=0.0, weight_bits=widths[0], message_bits=(widths[1],)).drop(calibration_of(found))
+        drop = Damage(missing=0.0, weight_bits=widths[0], message_bits=(widths[1],)).drop(
+            calibration_of(found)
+        )
         return f"{float(drop.estimate):.1f} ({float(drop.low):.1f} to {float(drop.high):.1f})"
 
     rows = [

@@ -10,39 +10,41 @@ where the difference is larger.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-import moocore
 import numpy as np
 from numpy.typing import NDArray
 
+from costmodel.accuracy import Lost
 from costmodel.costing import Costing
+from costmodel.costs import Later
 from costmodel.dealing import costing
+from costmodel.drops import Drop
 from costmodel.hardware import Mcu
 from costmodel.plan import Ints
 from costmodel.plans import Plans
 from costmodel.strategies import strategy_named
 from costmodel.workload import Workload
+from dse.choices import Choices, FloatArray, combined, front_of
 from dse.job import Job
-from dse.objectives import FloatArray
+from dse.objectives import OBJECTIVES, Objective
 
-# Objectives that follow, one way, from what adds up: latency, energy and U, and by name what else.
+# Objectives that follow, one way, from what adds up over parts: from which of it.
 FOLLOWS: dict[str, tuple[str, ...]] = {
-    "latency": (),
-    "energy": (),
-    "edp": (),
+    "latency": ("latency_s",),
+    "energy": ("energy_j",),
+    "edp": ("latency_s", "energy_j"),
     "n_chips": (),
-    "throughput": (),
-    "missing_weights": (),
-    "accuracy_drop": ("narrowed",),
-    "accuracy": ("narrowed",),
-    "loss": ("narrowed",),
+    "throughput": ("latency_s",),
+    "missing_weights": ("missing",),
+    "accuracy_drop": ("missing", "besides"),
+    "accuracy": ("missing", "besides"),
+    "loss": ("missing", "besides"),
     "link_traffic": ("link_bytes",),
 }
 ROUNDING = 1e-11  # of a total, more than sums in another order differ by
-PAIRS_AT_ONCE = 1 << 18
 LEAST, FULLEST = slice(-1, None), slice(0, 1)  # ends of an axis: where least is asked for, and where most is
 
 
@@ -69,100 +71,72 @@ def _cut(product: Plans, kept: Sequence[int], end: slice) -> Plans:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
-    """Choices for some parts of a program, the others as small as may be.
+class Totals:
+    """What plans of one product come to, by what adds up over parts.
 
     Attributes
     ----------
-    sums : (n, s) float
-        What adds up over parts and is known but for rounding.
-    added, largest : (n, a), (n, l) float
-        What has to fit: adds up exactly, or is the largest of all parts.
-    at : (n, d) int
-        Position on each axis of these parts.
+    names : tuple of str
+        What adds up, in the order of the columns of sums: seconds, joules, U to the power of which it is a
+        mean, points that are lost beside those of missing weights, bytes.
+    compared : list of Objective
+        By which plans are compared: all that is asked, and the latency, which tells equal ones apart; but for
+        what they all have alike.
+    one : Costing
+        Of any plan of the product.
     """
 
-    sums: FloatArray
-    added: FloatArray
-    largest: FloatArray
-    at: Ints
-
-    def take(self, index: Ints) -> Choices:
-        """Give some of them."""
-        return Choices(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
-
-    def with_each(self, other: Choices, least: Choices) -> Choices:
-        """Combine each with each of another part's; `least` is of all parts as small as may be."""
-        one, two = (axis.ravel() for axis in np.indices((len(self.at), len(other.at))))
-        return Choices(
-            sums=self.sums[one] + (other.sums - least.sums)[two],
-            added=self.added[one] + (other.added - least.added)[two],
-            largest=np.maximum(self.largest[one], other.largest[two]),
-            at=np.concatenate([self.at[one], other.at[two]], axis=1),
-        )
+    names: tuple[str, ...]
+    compared: list[Objective]
+    one: Costing
+    workload: Workload
 
     @staticmethod
-    def joined(some: Sequence[Choices]) -> Choices:
-        """Join choices for the same parts."""
-        return Choices(
-            **{f.name: np.concatenate([getattr(one, f.name) for one in some]) for f in fields(Choices)}
+    def of(job: Job, workload: Workload, one: Costing) -> Totals:
+        """Say what of a product has to be added up."""
+        asked = [*job.objectives, *(bound.objective for bound in job.constraints), OBJECTIVES["latency"]]
+        compared = list(
+            {objective.name: objective for objective in asked if FOLLOWS[objective.name]}.values()
         )
+        names = dict.fromkeys(name for objective in compared for name in FOLLOWS[objective.name])
+        return Totals(names=tuple(names), compared=compared, one=one, workload=workload)
 
-    def within(self, room: FloatArray) -> Choices:
-        """Leave out what exceeds the room for what adds up."""
-        return self.take(np.flatnonzero(np.all(self.added <= room, axis=1)))
+    def sums(self, found: Costing) -> FloatArray:
+        """Give what adds up over parts, (n, s), of plans in a row."""
+        costs, workload = found.costs, self.workload
+        columns = {
+            "latency_s": costs.latency_s,
+            "energy_j": costs.energy_j,
+            "missing": costs.missing_weights**workload.importance.exponent,
+            "besides": found.damage.besides(workload.calibration).estimate,
+            "link_bytes": costs.link_bytes,
+        }
+        return _columns([columns[name] for name in self.names], found.plans.shape)
 
-    def thinned(self, rounding: FloatArray) -> Choices:
-        """Leave out what another one undercuts: by more than rounding in each sum, and it fits as well."""
-        return self.take(
-            not_undercut(self.sums, np.concatenate([self.added, self.largest], axis=1), rounding)
-        )
+    def values(self, sums: FloatArray) -> FloatArray:
+        """Give what plans are compared by, minimised, (n, v), of what adds up."""
+        known, costs = self.workload.calibration, self.one.costs
+        column = dict(zip(self.names, np.maximum(sums.T, 0.0), strict=True))
+        missing = column.get("missing", np.zeros(1)) ** (1 / self.workload.importance.exponent)
 
+        def lost() -> Lost:
+            drop = known.drop(missing).estimate + column["besides"]
+            drop = np.clip(drop, *known.possible)
+            return Lost(drop=Drop(estimate=drop, low=drop, high=drop), score=known.score(drop), within=False)
 
-def not_undercut(sums: FloatArray, sizes: FloatArray, rounding: FloatArray) -> Ints:
-    """Positions of the rows that no other one undercuts: less by `rounding` in each sum, and no larger.
-
-    Rows that are on the front are not undercut. Each other one is dominated by one of the front of what
-    is left without it, and so undercut if that is: where all of a front are, there are no more.
-    """
-    vary = np.any(sizes != sizes[:1], axis=0)
-    rows = np.concatenate([sums, sizes[:, vary]], axis=1)
-    margin = np.concatenate([rounding, np.zeros(rows.shape[1] - len(rounding))])
-    left = np.arange(len(rows))
-    if not len(rows):
-        return left
-    kept = left[moocore.is_nondominated(rows, keep_weakly=True)]
-    front = rows[kept]
-    left = np.setdiff1d(left, kept)
-    while len(left):
-        layer = left[moocore.is_nondominated(rows[left], keep_weakly=True)]
-        near = _above_none(front, rows[layer] - margin)
-        if not near.any():
-            break
-        kept = np.concatenate([kept, layer[near]])
-        left = np.setdiff1d(left, layer)
-    return np.sort(kept)
-
-
-def _above_none(front: FloatArray, rows: FloatArray) -> NDArray[np.bool_]:
-    """Whether no row of a front is at most a row in every column, (n,)."""
-    scale = np.maximum(np.max(np.abs(front), axis=0), np.finfo(float).tiny)
-    front = front[np.argsort(np.sum(front / scale, axis=1))]  # those that are below most come first
-    left, start, at_once = np.arange(len(rows)), 0, 16
-    while len(left) and start < len(front):
-        some = front[start : start + at_once]
-        below = np.ones((len(left), len(some)), dtype=bool)
-        for column in range(rows.shape[1]):
-            below &= some[:, column] <= rows[left, column, None]
-        left = left[~below.any(axis=1)]
-        start += at_once
-        at_once = min(2 * at_once, max(PAIRS_AT_ONCE // max(len(left), 1), 1))
-    found = np.zeros(len(rows), dtype=bool)
-    found[left] = True
-    return found
+        none = np.zeros(1)
+        totals = replace(
+            costs,
+            n_chips=costs.n_chips.ravel(),
+            tokens=costs.tokens.ravel(),
+            missing_weights=missing,
+            link_bytes=column.get("link_bytes", none),
+            lost=Later(lost),
+        ).with_totals(column.get("latency_s", none), column.get("energy_j", none))
+        return _columns([objective.minimised(totals) for objective in self.compared], (len(sums),))
 
 
-def survivors(job: Job, workload: Workload, product: Plans) -> Ints:
+def survivors(job: Job, workload: Workload, product: Plans, front: FloatArray) -> Ints:
     """Give positions in a product of all plans that may be on its front; some others may be among them.
 
     Parameters
@@ -170,53 +144,70 @@ def survivors(job: Job, workload: Workload, product: Plans) -> Ints:
     product : Plans
         All combinations of the axes of one plan whose costs add up over parts; the later a value on its
         axis, the better a plan fits.
+    front : (f, m) float
+        Objectives, minimised, of plans that are known already.
 
     Returns
     -------
     (s,) int, one at least
     """
     (name,) = product.names
-    asked = (*job.objectives, *(bound.objective for bound in job.constraints))
-    more = sorted({column for one in asked for column in FOLLOWS[one.name]})
 
     def cut(kept: Sequence[int], end: slice) -> Costing:
         return costing(workload, job.platform, _cut(product, kept, end), job.accounting)
 
-    largest = cut((), FULLEST)
+    largest, smallest = cut((), FULLEST), cut((), LEAST)
     scarce = [name for name, slack in largest.costs.slack.items() if np.any(slack > 0)]
+    totals = Totals.of(job, workload, largest)
 
     def choices_of(found: Costing, kept: Sequence[int] = ()) -> Choices:
-        costs, shape = found.costs, found.plans.shape
+        shape = found.plans.shape
         sizes = [found.sizes(job.platform.mcu, name) for name in scarce]
-        u = costs.missing_weights**workload.importance.exponent
-        besides = {"link_bytes": costs.link_bytes, "narrowed": found.damage.narrowed(workload.calibration)}
-        sums = [costs.latency_s, costs.energy_j, u, *(besides[one] for one in more)]
         return Choices(
-            sums=_columns(sums, shape),
+            sums=totals.sums(found),
             added=_columns([one for added, _ in sizes for one in added], shape),
             largest=_columns([one for _, most in sizes for one in most], shape),
             at=np.stack(np.unravel_index(np.arange(prod(shape)), shape), axis=-1)[:, list(kept)],
         )
 
-    smallest = cut((), LEAST)
     found = least = choices_of(smallest)
     rounding = ROUNDING * np.sum(choices_of(largest).sums + least.sums, axis=0)
     room = np.concatenate([np.empty(0), *(_room(smallest, job.platform.mcu, name) for name in scarce)])
-    axes = list(_axes(name))
-    for last, own in zip([*[False] * (len(axes) - 1), True], axes, strict=True):
+    # Of whole plans it is known whether they fit, where nothing but what adds up counts.
+    open_ended = np.isinf(room)
+
+    def ends(rows: Choices) -> tuple[FloatArray, FloatArray]:
+        sizes = np.concatenate([rows.added[:, open_ended], rows.largest], axis=1)
+        low, high = (
+            np.concatenate([totals.values(rows.sums + by), sizes], axis=1) for by in (-rounding, rounding)
+        )
+        return low, high
+
+    *axes, last = _axes(name)
+    for own in axes:
         part = choices_of(cut(own, LEAST), own).within(room).thinned(rounding)
-        at_once = max(PAIRS_AT_ONCE // max(len(part.at), 1), 1)
-        combined = []
-        for start in range(0, len(found.at), at_once):
-            some = found.take(np.arange(start, min(start + at_once, len(found.at))))
-            fit = some.with_each(part, least).within(room)
-            # Of whole plans it is known whether they fit, where nothing but what adds up counts.
-            counted = np.isinf(room) if last else np.ones(len(room), dtype=bool)
-            combined.append(replace(fit, added=fit.added[:, counted]).thinned(rounding))
-        found = combined[0] if len(combined) == 1 else Choices.joined(combined).thinned(rounding)
-        if not len(found.at):
-            return np.array([len(product) - 1])  # the one that fits best
+        found = found.with_each(part, least).within(room).thinned(rounding)
+    part = choices_of(cut(last, LEAST), last).within(room).thinned(rounding)
+    known = _known(job, totals, front, int(np.sum(open_ended)) + least.largest.shape[1])
+    found = combined(found, part, least, room, ends, known)
+    if not len(found.at):
+        return np.array([len(product) - 1])  # the one that fits best
     return np.asarray(np.ravel_multi_index((np.zeros(len(found.at), dtype=int), *found.at.T), product.shape))
+
+
+def _known(job: Job, totals: Totals, front: FloatArray, sizes: int) -> FloatArray:
+    """Give plans that are known, as they compare to others: they fit, whatever sizes others have.
+
+    Of none is it known how it compares where more is compared than the objectives.
+    """
+    columns = [objective.name for objective in job.objectives]
+    if not {objective.name for objective in totals.compared} <= set(columns):
+        return np.empty((0, len(totals.compared) + sizes))
+    alike = [i for i, name in enumerate(columns) if not FOLLOWS[name]]
+    here = np.array([float(job.objectives[i].minimised(totals.one.costs).ravel()[0]) for i in alike])
+    front = front[np.all(front[:, alike] <= here, axis=1)]
+    front = front_of(front[:, [columns.index(objective.name) for objective in totals.compared]])
+    return np.concatenate([front, np.full((len(front), sizes), -np.inf)], axis=1)
 
 
 def _axes(strategy: str) -> Iterator[range]:

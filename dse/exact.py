@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from math import sqrt
 from typing import Any
 
 import moocore
@@ -25,8 +26,9 @@ LISTED_AT_ONCE = 4_000
 COMPOSED_FROM = 20_000  # plans with all but the axes of a product alike, from which on parts are quicker
 # Seconds that plans take, roughly: what decides must be the same everywhere. Measured on one core of a shared
 # server: of a product; where weights are placed in off-chip memory; in a list, which may have shares by
-# room, of which many are tried; and of a product that is composed of parts, with what each takes.
-PRODUCT_S, PLACED_S, LISTED_S, COMPOSED_S, EACH_S = 2e-6, 15e-6, 1.5e-3, 1.2e-7, 0.05
+# room, of which many are tried; and, of a product that is composed of parts, what it takes beside what grows
+# as a part of it does, like the root of its plans.
+PRODUCT_S, PLACED_S, LISTED_S, COMPOSED_S, EACH_S = 2e-6, 15e-6, 1.5e-3, 1e-4, 0.05
 
 
 def estimated_s(job: Job, workload: Workload, candidates: Candidates) -> float:
@@ -39,7 +41,9 @@ def estimated_s(job: Job, workload: Workload, candidates: Candidates) -> float:
             continue
         each = len(product) // product.shape[0]
         composed = int(np.sum(adds_up(job, workload, product))) if each >= COMPOSED_FROM else 0
-        takes_s += composed * (EACH_S + COMPOSED_S * each) + (product.shape[0] - composed) * plan_s * each
+        takes_s += (
+            composed * (EACH_S + COMPOSED_S * sqrt(each)) + (product.shape[0] - composed) * plan_s * each
+        )
     return takes_s
 
 
@@ -110,7 +114,10 @@ def exact_front(
     )
     evaluated = feasible = done = 0
     nearest, by = Plans.of([]), np.inf
-    for size, block in _blocks(job, workload, candidates):
+    for every, composed in _blocks(job, workload, candidates):
+        block, size = every, len(every)
+        if composed:
+            block = every.listed(survivors(job, workload, every, front.values))
         of_block, misses = front_of(job, workload, block)
         front = front.joined(of_block)
         least = int(np.argmin(misses))
@@ -123,24 +130,24 @@ def exact_front(
     )
 
 
-def _blocks(job: Job, workload: Workload, candidates: Candidates) -> Iterator[tuple[int, Plans]]:
-    """Give all plans of a space that may be on the front, in blocks, and of how many plans each is left."""
+def _blocks(job: Job, workload: Workload, candidates: Candidates) -> Iterator[tuple[Plans, bool]]:
+    """Give all plans of a space in blocks, and whether a block is a product whose parts are composed."""
     for product in candidates.products:
         if len(product.shape) == 1:
-            yield from ((len(block), block) for block in product.blocks(LISTED_AT_ONCE))
+            yield from ((block, False) for block in product.blocks(LISTED_AT_ONCE))
             continue
         composed = np.zeros(product.shape[0], dtype=bool)
         if len(product) >= COMPOSED_FROM * product.shape[0]:
             composed = adds_up(job, workload, product)
         if not composed.any():
-            yield from ((len(block), block) for block in product.blocks(AT_ONCE))
+            yield from ((block, False) for block in product.blocks(AT_ONCE))
             continue
         for i, adds in enumerate(composed):
             one = product.along(0, slice(i, i + 1))
             if adds:
-                yield len(one), one.listed(survivors(job, workload, one))
+                yield one, True
             else:
-                yield from ((len(block), block) for block in one.blocks(AT_ONCE))
+                yield from ((block, False) for block in one.blocks(AT_ONCE))
 
 
 def front_of(job: Job, workload: Workload, block: Plans) -> tuple[Front, FloatArray]:

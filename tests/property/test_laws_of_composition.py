@@ -11,7 +11,8 @@ from costmodel import Accounting, Platform, Workload, evaluate
 from costmodel.errors import UsageError
 from costmodel.plan import DECISIONS
 from dse import exact
-from dse.composition import FOLLOWS, not_undercut
+from dse.choices import Choices, above_none, front_of
+from dse.composition import FOLLOWS
 from dse.constraints import Constraint
 from dse.job import Job
 from dse.objectives import OBJECTIVES
@@ -92,11 +93,22 @@ def test_what_is_left_out_is_undercut_by_more_than_rounding(
     table = np.array(rows, dtype=float)
     sums, sizes = table[:, :2] + np.array(near)[: len(rows)], table[:, 2:]
     rounding = np.full(2, 1e-12)
-    below = np.all(sums[:, None] <= sums[None] - rounding, axis=-1) & np.all(
+    below = np.all(sums[:, None] + rounding <= sums[None] - rounding, axis=-1) & np.all(
         sizes[:, None] <= sizes[None], axis=-1
     )
-    assert not_undercut(sums, sizes, rounding).tolist() == np.flatnonzero(~below.any(axis=0)).tolist()
+    at = np.arange(len(rows))[:, None]
+    choices = Choices(sums=sums, added=sizes[:, :1], largest=sizes[:, 1:], at=at)
+    assert choices.thinned(rounding).at[:, 0].tolist() == np.flatnonzero(~below.any(axis=0)).tolist()
 
 
 def test_what_adds_up_is_known_of_objectives_that_there_are() -> None:
     assert set(FOLLOWS) <= {*OBJECTIVES, "accuracy", "loss"}
+
+
+@given(seed=st.integers(0, 2**32 - 1), columns=st.integers(1, 5), levels=st.sampled_from((3, 40, 10**6)))
+def test_rows_above_a_front_are_found_however_many_there_are(seed: int, columns: int, levels: int) -> None:
+    draw = np.random.default_rng(seed)
+    points, rows = (draw.integers(levels, size=(n, columns)).astype(float) for n in (30, 300))
+    front = front_of(points)
+    above = np.all(points[:, None] <= rows[None], axis=-1).any(axis=0)
+    assert above_none(front, rows).tolist() == (~above).tolist()
