@@ -6,7 +6,7 @@ said in ``costmodel.strategies``.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -252,15 +252,6 @@ class Plan:
     def __post_init__(self) -> None:
         for name, decision in DECISIONS.items():
             decision.check(getattr(self, name))
-
-    def on_chips(self, n_chips: int) -> Plan:
-        """Give the same plan on another number of chips; a flat reduction stays flat.
-
-        >>> Plan(strategy="head_wise", n_chips=8, group_size=8).on_chips(9).group_size
-        9
-        """
-        flat = self.group_size == self.n_chips > 2
-        return replace(self, n_chips=n_chips, group_size=n_chips if flat else self.group_size)
 
 
 DECISIONS: dict[str, Decision] = {

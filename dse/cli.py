@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dse.commands.calibrate import calibrate
+from dse.commands.cliff import cliff
 from dse.commands.plans import evaluate, export, plot
 from dse.commands.reference import list_names, reproduce, schema, show_entry, validate
 from dse.commands.search import search
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 app.command()(search)
 app.command()(evaluate)
+app.command()(cliff)
 app.command()(calibrate)
 app.command()(export)
 app.command()(plot)

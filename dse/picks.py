@@ -6,7 +6,7 @@ A pick is the feasible plan with the least (most) of an objective, on the front 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,9 @@ def more_chips(result: SearchResult) -> MoreChips | None:
     if not larger:
         return None
     n_chips = int(min(larger))
-    plans = canonical(workload, job.platform, Plans.of([plan.on_chips(n_chips)]))
+    flat = plan.group_size == plan.n_chips > 2
+    changed = replace(plan, n_chips=n_chips, group_size=n_chips if flat else plan.group_size)
+    plans = canonical(workload, job.platform, Plans.of([changed]))
     costs = evaluate(workload, job.platform, plans, job.accounting)
     if costs.n_chips[0] != n_chips or any(slack[0] > 0 for slack in job.slack(costs).values()):
         return None
