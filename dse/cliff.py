@@ -29,8 +29,7 @@ WORDS = {
     "streamed": "no block fits on chip: weights come in tiles",
     "prefetched": "no block stays on chip: one runs while the next is loaded",
     "pinned": "some blocks stay on chip, the others are loaded",
-    "resident, head from L3": "all blocks stay on chip, rows of the LM head are loaded",
-    "resident, embedding in L3": "all blocks stay on chip, rows of the embedding are looked up off chip",
+    "blocks resident": "all blocks stay on chip, rows of embedding or LM head do not",
     "resident": "all weights stay on chip",
     "in flash": "all weights are in flash, and read in place",
 }
@@ -119,10 +118,8 @@ class Cliff:
         regime = regime_name(int(self.costs.regime[index]))
         if self.platform.mcu.flash is not None:
             return "in flash"
-        if regime == "resident" and self.costs.head_from_l3[index]:
-            return "resident, head from L3"
         if regime == "resident" and self.costs.n_chips_with_l3[index]:
-            return "resident, embedding in L3"
+            return "blocks resident"
         return regime
 
     @cached_property

@@ -13,16 +13,18 @@ from dse.run_folder import new_files, owned
 TABLE, PICTURES = "cliff.csv", ("cliff.svg", "cliff.png")
 
 
-def check_free(folder: Path) -> None:
-    """Refuse a folder that has any of the files.
+def check_free(folder: Path, *, overwrite: bool) -> None:
+    """Refuse, before anything is costed, what is no folder, or has any of the files already.
 
     Raises
     ------
     RunError
-        It has.
+        It is none, or has, and they may not be replaced.
     """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} exists and is not a folder", "name another --out")
     for name in (TABLE, *PICTURES):
-        if (folder / name).exists():
+        if not overwrite and (folder / name).exists():
             raise RunError(f"{folder / name} exists already", "name another --out, or add --overwrite")
 
 

@@ -11,17 +11,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from dse.cliff import WORDS, Cliff
 from dse.objectives import OBJECTIVES, Objective
-from dse.plots import BLUE, GREEN, GREY, LABELLED_CHIPS, ORANGE, PURPLE, STYLE, is_log, plain_log_ticks
+from dse.plots import GREEN, GREY, LABELLED_CHIPS, REGIME_COLOURS, STYLE, is_log, plain_log_ticks
 from dse.words import plan_words
 
-# By `WORDS`; what keeps all blocks on chip is green, lighter the less it has to load.
+# By `WORDS`.
 COLOURS = {
-    "streamed": ORANGE,
-    "prefetched": BLUE,
-    "pinned": PURPLE,
-    "resident, head from L3": "#E69F00",
-    "resident, embedding in L3": "#56B4E9",
-    "resident": GREEN,
+    **REGIME_COLOURS,
+    "blocks resident": "#56B4E9",
     "in flash": GREEN,
 }
 LINEAR_MOST = 16  # chips up to which each has its tick

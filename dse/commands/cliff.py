@@ -55,6 +55,7 @@ def cliff(
     overwrite: Annotated[bool, typer.Option(help="Replace existing files in --out.")] = False,
 ) -> None:
     """Cost one plan on every number of chips: does another chip help? Exit code 1 when none fits."""
+    from costmodel.errors import UsageError
     from costmodel.hardware import load_platform
     from costmodel.workload import load_workload
     from dse.cliff import cliff as cost_all
@@ -62,8 +63,10 @@ def cliff(
     from dse.cliff_report import cliff_report
     from search_spaces import default_space, load_space
 
-    if out is not None and not overwrite:
-        check_free(out)
+    if out is None and overwrite:
+        raise UsageError("--overwrite without --out: nothing is written")
+    if out is not None:
+        check_free(out, overwrite=overwrite)
     job = load_workload(
         DEFAULT_WORKLOAD if workload is None else workload, request, tokens, calibration, context
     )
