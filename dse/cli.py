@@ -10,7 +10,7 @@ import typer
 
 from dse.commands.calibrate import calibrate
 from dse.commands.cliff import cliff
-from dse.commands.plans import evaluate, export, plot
+from dse.commands.plans import evaluate, export, importance, plot
 from dse.commands.reference import list_names, reproduce, schema, show_entry, validate
 from dse.commands.search import search
 from dse.terminal import complain
@@ -36,6 +36,7 @@ app.command()(cliff)
 app.command()(calibrate)
 app.command()(export)
 app.command()(plot)
+app.command()(importance)
 app.command()(validate)
 app.command(name="list")(list_names)
 app.command(name="show")(show_entry)
