@@ -39,9 +39,8 @@ def _table(found: Importance) -> Table:
     """One row a decision, by its largest share; one column an objective."""
     moved = {name: shares for name, shares in found.shares.items() if shares}
     names = dict.fromkeys(name for shares in moved.values() for name in shares)
-    table = plain_table(
-        "share explained by", *(KNOWN[name].title for name in moved), right=range(1, 1 + len(moved))
-    )
+    titles = [KNOWN[name].title for name in moved]
+    table = plain_table("variance explained by", *titles, right=range(1, 1 + len(titles)))
     for name in sorted(names, key=lambda name: -max(shares[name] or 0.0 for shares in moved.values())):
         table.add_row(name, *(_percent(shares[name]) for shares in moved.values()))
     return table
