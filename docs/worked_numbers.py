@@ -44,9 +44,11 @@ from costmodel.program import AROUND, HALVES, Exchange, Step
 from costmodel.roles import Role
 from costmodel.stages import Stage, stage
 from costmodel.strategies import canonical, head_wise
+from dse.importance import main_effect
 from dse.validation import cats_forms as cats_forms
 from dse.validation.date2025 import AS_PUBLISHED
 from dse.validation.date2025 import CHIPS as POWERS_OF_TWO
+from search_spaces import load_space
 
 BLOCK, BLOCK_HIDDEN = Accounting(scope="block"), Accounting(scope="block", prefetch="hidden")
 MODEL, MODEL_HIDDEN = Accounting(), Accounting(prefetch="hidden")
@@ -216,6 +218,13 @@ def interval_table(*chips: int) -> str:
 def drawn_constants() -> int:
     """Constants of the default platform that have draws."""
     return len(draws_of(SIRACUSA).values)
+
+
+def explained(decision: str) -> float:
+    """Share of the variance of latency that a decision explains over all plans of the default space."""
+    plans = load_space("head_wise").on(TINY, SIRACUSA).all_plans
+    has = (plans["n_chips"] > 1) | (decision == "n_chips")
+    return main_effect(evaluate(TINY, SIRACUSA, plans).latency_s, plans[decision], has, exact=True) or 0.0
 
 
 def first_resident() -> int:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from dse.commands.calibrate import calibrate
-from dse.commands.plans import evaluate, export, plot
+from dse.commands.cliff import cliff
+from dse.commands.plans import evaluate, export, importance, plot
 from dse.commands.reference import list_names, reproduce, schema, show_entry, validate
 from dse.commands.search import search
 from dse.terminal import complain
@@ -31,9 +32,11 @@ app = typer.Typer(
 
 app.command()(search)
 app.command()(evaluate)
+app.command()(cliff)
 app.command()(calibrate)
 app.command()(export)
 app.command()(plot)
+app.command()(importance)
 app.command()(validate)
 app.command(name="list")(list_names)
 app.command(name="show")(show_entry)

@@ -19,6 +19,7 @@ from costmodel.strategies import STRATEGIES
 from dse import __version__
 from dse.deployment import deployment
 from dse.document import Deployment
+from dse.importance import importance
 from dse.job import Job
 from dse.job_file import asked
 from dse.objectives import KNOWN, OBJECTIVES, SCORES, Objective
@@ -59,16 +60,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def run_summary(result: SearchResult, wall_s: float, study: str) -> dict[str, Any]:
+def run_summary(result: SearchResult, trials: pd.DataFrame, wall_s: float, study: str) -> dict[str, Any]:
     """Contents of run.json: what was asked, with what, what came out, and how the front was found."""
-    job, certificate = result.job, result.certificate
+    job, front = result.job, vars_of(result.certificate)
     recommended = result.recommended
     summary: dict[str, Any] = {
         "arguments": sys.argv[1:],
         **asked(job, study),
-        "front": vars_of(certificate),
+        "front": front,
         "recommended_trial": recommended,
         "picks": picks(result),
+        "importance": vars_of(importance(trials, front, job.objectives)),
         "wall_s": round(wall_s, 3),
         "versions": versions(),
         "git_commit": git_commit(),
@@ -123,7 +125,8 @@ def write_run(
     folder: Path, work: Path, result: SearchResult, front: pd.DataFrame, wall_s: float, study: str
 ) -> list[Path]:
     """Write all files of a run but the record, and finish it; give the paths that they have then."""
-    trials, summary = trials_table(result), run_summary(result, wall_s, study)
+    trials = trials_table(result)
+    summary = run_summary(result, trials, wall_s, study)
     with new_files(work) as new:
         paths = [new / "trials.csv", new / "pareto.csv"]
         trials.to_csv(paths[0], lineterminator="\n")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from costmodel.costs import Costs
 from costmodel.evaluate import evaluate
 from costmodel.plans import Plans
 from costmodel.strategies import canonical
@@ -69,14 +70,14 @@ def merged(named: Mapping[str, int]) -> list[tuple[list[str], int]]:
 
 @dataclass(frozen=True, kw_only=True)
 class MoreChips:
-    """The recommended plan with the next number of chips of the space, all else the same.
+    """A plan with the next number of chips, all else the same.
 
     Attributes
     ----------
     added : int
-        Chips more than the recommended plan has.
+        Chips more than the plan has now.
     latency_ratio, energy_ratio : float
-        To the recommended plan's.
+        To the plan's now.
     drop : tuple of float, optional
         Accuracy drop and its interval; none where nothing is lost.
     """
@@ -109,17 +110,21 @@ def more_chips(result: SearchResult) -> MoreChips | None:
     costs = evaluate(workload, job.platform, plans, job.accounting)
     if costs.n_chips[0] != n_chips or any(slack[0] > 0 for slack in job.slack(costs).values()):
         return None
-    now = result.costs
+    return compared(result.costs, index, costs, 0)
+
+
+def compared(now: Costs, index: int, costs: Costs, other: int) -> MoreChips:
+    """Set plan `other` of some costs, on more chips, beside plan `index` of those now."""
     drop = (costs.accuracy_drop, costs.accuracy_drop_low, costs.accuracy_drop_high)
-    lossy = costs.accuracy_drop_high[0] > 0
+    estimate, low, high = (float(end[other]) for end in drop)
     return MoreChips(
-        n_chips=n_chips,
-        added=n_chips - plan.n_chips,
-        latency_s=float(costs.latency_s[0]),
-        energy_j=float(costs.energy_j[0]),
-        latency_ratio=float(costs.latency_s[0] / now.latency_s[index]),
-        energy_ratio=float(costs.energy_j[0] / now.energy_j[index]),
-        drop=(float(drop[0][0]), float(drop[1][0]), float(drop[2][0])) if lossy else None,
+        n_chips=int(costs.n_chips[other]),
+        added=int(costs.n_chips[other] - now.n_chips[index]),
+        latency_s=float(costs.latency_s[other]),
+        energy_j=float(costs.energy_j[other]),
+        latency_ratio=float(costs.latency_s[other] / now.latency_s[index]),
+        energy_ratio=float(costs.energy_j[other] / now.energy_j[index]),
+        drop=(estimate, low, high) if high > 0 else None,
     )
 
 
@@ -129,7 +134,7 @@ def _change(ratio: float) -> str:
 
 
 def more_chips_sentences(found: MoreChips | None, drop: Objective) -> list[str]:
-    """Say what another chip does to the recommended plan; empty where nobody knows."""
+    """Say what another chip does to a plan; empty where nobody knows."""
     if found is None:
         return []
     which = "Another chip" if found.added == 1 else f"{found.added} more chips"

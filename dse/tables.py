@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from costmodel.calibration import UNITS
-from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES
+from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.plan import DECISIONS
+from costmodel.plans import Plans
 from costmodel.strategies import STRATEGIES
+from costmodel.workload import Workload
 from dse.deployment import regime_name
 from dse.ground import Ground, ground
 from dse.objectives import OBJECTIVES, SCORES
@@ -22,18 +25,40 @@ INTERVAL = ("low", "median", "high")  # ends of a column's interval, and its mid
 
 def trials_table(result: SearchResult) -> pd.DataFrame:
     """Every plan evaluated, in order: decisions, costs, regime, what limits it, what it exceeds."""
-    costs, plans = result.costs, result.plans
-    names, known_of = result.job.workloads, result.of_workload.tolist()
-    table: dict[str, object] = {"workload": [names[i].name for i in known_of], "strategy": plans.strategies}
+    workloads = [result.job.workloads[i] for i in result.of_workload.tolist()]
+    table = cost_columns(workloads, result.plans, result.costs)
+    table["published_ground"] = published_ground(result).within
+    table["feasible"] = result.feasible
+    lever = levers(result)
+    n = len(result.plans)
+    table["exceeds"] = [exceeded(result, i, lever) for i in range(n)]
+    frame = pd.DataFrame(table, index=pd.RangeIndex(n, name="trial"))
+    frame["on_front"] = np.isin(np.arange(n), result.front)
+    return frame
+
+
+def cost_columns(workloads: Sequence[Workload], plans: Plans, costs: Costs) -> dict[str, object]:
+    """Columns of n plans: workload, decisions, costs, regime, what limits them.
+
+    Parameters
+    ----------
+    workloads : (n,) sequence
+        Of each plan; all are measured in one metric.
+    """
+    table: dict[str, object] = {
+        "workload": [one.name for one in workloads],
+        "strategy": plans.strategies,
+    }
     known = [STRATEGIES[strategy].decisions for strategy in plans.names]
     table |= {name: plans[name] for name in DECISIONS if any(name in decisions for decisions in known)}
     table |= {o.column: o.of(costs) for o in OBJECTIVES.values() if o.name not in DECISIONS}
+    metric = workloads[0].calibration.metric
     table["accuracy_drop_low"] = costs.accuracy_drop_low
     table["accuracy_within"] = costs.accuracy_within
-    table["accuracy_unit"] = UNITS[result.job.metric]
-    table["calibration"] = [names[i].calibrated_by or "none" for i in known_of]
+    table["accuracy_unit"] = UNITS[metric]
+    table["calibration"] = [one.calibrated_by or "none" for one in workloads]
     if costs.score is not None:
-        table[SCORES[result.job.metric].column] = costs.score
+        table[SCORES[metric].column] = costs.score
     table |= {f"latency_{c}_s": costs.latency_by_cause_s[c] for c in LATENCY_CAUSES}
     table |= {f"energy_{c}_j": costs.energy_by_cause_j[c] for c in ENERGY_CAUSES}
     table["link_messages"] = costs.link_messages
@@ -42,13 +67,7 @@ def trials_table(result: SearchResult) -> pd.DataFrame:
     table["head_from_l3"] = costs.head_from_l3
     table["regime"] = [regime_name(int(code)) for code in costs.regime]
     table["limited_by"] = [costs.limited_by(i) for i in range(len(plans))]
-    table["published_ground"] = published_ground(result).within
-    table["feasible"] = result.feasible
-    lever = levers(result)
-    table["exceeds"] = [exceeded(result, i, lever) for i in range(len(plans))]
-    frame = pd.DataFrame(table, index=pd.RangeIndex(len(plans), name="trial"))
-    frame["on_front"] = np.isin(np.arange(len(plans)), result.front)
-    return frame
+    return table
 
 
 def published_ground(result: SearchResult) -> Ground:

@@ -1,4 +1,4 @@
-"""Commands on one plan, or on the front of a run: ``dse evaluate``, ``dse export``, ``dse plot``.
+"""Commands on one plan, or on a run: ``dse evaluate``, ``dse export``, ``dse plot``, ``dse importance``.
 
 Heavy imports happen inside.
 """
@@ -163,3 +163,22 @@ def plot(
     except OSError as error:
         raise RunError(f"{folder} cannot be written ({error.strerror})") from None
     show("written: " + ", ".join(str(path) for path in paths))
+
+
+def importance(run_folder: RunArgument, as_json: JsonOption = False) -> None:
+    """Say which decision moves which objective of a run: shares of variance, over its feasible plans."""
+    from costmodel.errors import RunError
+    from dse.export import read_run, vars_of
+    from dse.importance import importance as weighed
+    from dse.importance_report import importance_report
+    from dse.objectives import KNOWN
+
+    summary, trials, _ = read_run(run_folder)
+    if not trials["feasible"].any():
+        raise RunError(f"{run_folder}: no plan was feasible")
+    objectives = [KNOWN[name] for name in summary["objectives"]]
+    found = weighed(trials, summary.get("front"), objectives)
+    if as_json:
+        show_json(vars_of(found))
+    else:
+        show(importance_report(found, summary))

@@ -345,8 +345,10 @@ def test_version_and_help(dse: Command) -> None:
     for command in (
         "search",
         "evaluate",
+        "cliff",
         "export",
         "plot",
+        "importance",
         "validate",
         "list",
         "show",

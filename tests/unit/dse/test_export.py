@@ -185,7 +185,9 @@ def test_run_of_a_strategy_with_fewer_decisions_is_read_back(
     result = search(job(space=pairs), lambda *_: None)
     trials_table(result).to_csv(tmp_path / "trials.csv")
     front_table(result).to_csv(tmp_path / "pareto.csv")
-    write_json(tmp_path / RUN_FILE, {"finished": True, **run_summary(result, 1.0, "study")})
+    write_json(
+        tmp_path / RUN_FILE, {"finished": True, **run_summary(result, trials_table(result), 1.0, "study")}
+    )
     _, trials, front = read_run(tmp_path)
     assert "group_size" not in trials
     assert [plan_of_row(front.loc[i]) for i in range(len(front))] == [
@@ -305,7 +307,7 @@ def test_title_of_a_figure_names_the_objectives(
     job: Callable[..., Job], found: SearchResult, objectives: tuple[str, ...], told: str
 ) -> None:
     summary = {
-        **run_summary(found, 1.0, "study"),
+        **run_summary(found, trials_table(found), 1.0, "study"),
         "objectives": [o.name for o in job(objectives=objectives).objectives],
     }
     first, second = figure_title(summary).split("\n")
