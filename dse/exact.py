@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import islice
 from math import sqrt
 from typing import Any
 
@@ -19,10 +20,13 @@ from dse.composition import adds_up, survivors
 from dse.job import Job
 from dse.objectives import FloatArray
 from dse.pareto import preferred
+from dse.workers import InLine, Workers
 from search_spaces import Candidates
 
 AT_ONCE = 40_000  # plans of a product whose arrays stay in cache
 LISTED_AT_ONCE = 4_000
+BLOCKS_OF_TASK = 10  # that go out together
+TASKS_AT_ONCE = 8  # that go out before what they found is known to others
 COMPOSED_FROM = 20_000  # plans with all but the axes of a product alike, from which on parts are quicker
 # Seconds that plans take, roughly: what decides must be the same everywhere. Measured on one core of a shared
 # server: of a product; where weights are placed in off-chip memory; in a list, which may have shares by
@@ -82,8 +86,9 @@ class Exact:
     ----------
     evaluated, feasible, unseen : int
         Plans that were evaluated, those of them that are feasible, and all others, which are on no front.
-    nearest : Plans
-        The plan that misses its worst bound by least, of those evaluated.
+    nearest, misses : Plans, float
+        The plan that misses its worst bound by least, of those evaluated, and by how much: 0 or less where it
+        meets all.
     """
 
     front: Front
@@ -91,6 +96,19 @@ class Exact:
     feasible: int
     unseen: int
     nearest: Plans
+    misses: float
+
+    def joined(self, other: Exact) -> Exact:
+        """Give what both came to."""
+        nearer = other if other.misses < self.misses else self
+        return Exact(
+            front=self.front.joined(other.front),
+            evaluated=self.evaluated + other.evaluated,
+            feasible=self.feasible + other.feasible,
+            unseen=self.unseen + other.unseen,
+            nearest=nearer.nearest,
+            misses=nearer.misses,
+        )
 
     @property
     def plans(self) -> Plans:
@@ -99,62 +117,95 @@ class Exact:
 
 
 def exact_front(
-    job: Job, workload: Workload, candidates: Candidates, told: Callable[[int, float], None]
+    job: Job,
+    workload: Workload,
+    candidates: Candidates,
+    told: Callable[[int, float], None],
+    workers: Workers | None = None,
 ) -> Exact:
     """Cost every plan of a space that may be on the front, and keep the front.
+
+    What workers get does not depend on how many there are, nor on who is first, so neither does what is
+    evaluated.
 
     Parameters
     ----------
     told : callable
         Hears plans done, and the least value of the first objective so far.
+    workers : Workers, optional
+        Who does it; this process by default.
     """
     none = np.empty(0)
     front = Front(
         plans=Plans.of([]), values=np.empty((0, len(job.objectives))), latency_s=none, energy_j=none
     )
-    evaluated = feasible = done = 0
-    nearest, by = Plans.of([]), np.inf
-    for every, composed in _blocks(job, workload, candidates):
-        block, size = every, len(every)
-        if composed:
-            block = every.listed(survivors(job, workload, every, front.values))
-        of_block, misses = front_of(job, workload, block)
-        front = front.joined(of_block)
-        least = int(np.argmin(misses))
-        if misses[least] < by:
-            nearest, by = block.listed(np.array([least])), float(misses[least])
-        evaluated, feasible, done = evaluated + len(block), feasible + int(np.sum(misses <= 0)), done + size
-        told(done, float(np.min(front.values[:, 0], initial=np.inf)))
-    return Exact(
-        front=front, evaluated=evaluated, feasible=feasible, unseen=done - evaluated, nearest=nearest
-    )
+    found = Exact(front=front, evaluated=0, feasible=0, unseen=0, nearest=Plans.of([]), misses=np.inf)
+    tasks = _tasks(job, workload, candidates)
+    while some := list(islice(tasks, TASKS_AT_ONCE)):
+        known = found.front.values
+        for part in (workers or InLine()).each(_done, [replace(task, known=known) for task in some]):
+            found = found.joined(part)
+            told(found.evaluated + found.unseen, float(np.min(found.front.values[:, 0], initial=np.inf)))
+    return found
 
 
-def _blocks(job: Job, workload: Workload, candidates: Candidates) -> Iterator[tuple[Plans, bool]]:
-    """Give all plans of a space in blocks, and whether a block is a product whose parts are composed."""
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Plans of which the front is asked for: in blocks, or as a product whose parts are composed.
+
+    Attributes
+    ----------
+    at_once : int
+        Plans in a block.
+    known : (f, m) float
+        Objectives, minimised, of plans that are known already.
+    """
+
+    job: Job
+    workload: Workload
+    plans: Plans
+    at_once: int
+    composed: bool = False
+    known: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+
+
+def _done(task: Task) -> Exact:
+    """Do a task."""
+    if task.composed:
+        index = survivors(task.job, task.workload, task.plans, task.known)
+        found = _front_of(task.job, task.workload, task.plans.listed(index))
+        return replace(found, unseen=len(task.plans) - len(index))
+    blocks = (_front_of(task.job, task.workload, block) for block in task.plans.blocks(task.at_once))
+    return reduce(Exact.joined, blocks)
+
+
+def _tasks(job: Job, workload: Workload, candidates: Candidates) -> Iterator[Task]:
+    """Give all plans of a space as tasks."""
+
+    def in_blocks(plans: Plans, at_once: int) -> Iterator[Task]:
+        for some in plans.blocks(BLOCKS_OF_TASK * at_once):
+            yield Task(job=job, workload=workload, plans=some, at_once=at_once)
+
     for product in candidates.products:
         if len(product.shape) == 1:
-            yield from ((block, False) for block in product.blocks(LISTED_AT_ONCE))
+            yield from in_blocks(product, LISTED_AT_ONCE)
             continue
         composed = np.zeros(product.shape[0], dtype=bool)
         if len(product) >= COMPOSED_FROM * product.shape[0]:
             composed = adds_up(job, workload, product)
         if not composed.any():
-            yield from ((block, False) for block in product.blocks(AT_ONCE))
+            yield from in_blocks(product, AT_ONCE)
             continue
         for i, adds in enumerate(composed):
             one = product.along(0, slice(i, i + 1))
             if adds:
-                yield one, True
+                yield Task(job=job, workload=workload, plans=one, at_once=len(one), composed=True)
             else:
-                yield from ((block, False) for block in one.blocks(AT_ONCE))
+                yield from in_blocks(one, AT_ONCE)
 
 
-def front_of(job: Job, workload: Workload, block: Plans) -> tuple[Front, FloatArray]:
-    """Give the front of canonical plans of one strategy, with all of equal ones.
-
-    Also how far each plan misses its worst bound, (n,): by 0 or less where it meets all.
-    """
+def _front_of(job: Job, workload: Workload, block: Plans) -> Exact:
+    """Give the front of canonical plans of one strategy, with all of equal ones."""
     costs = costing(workload, job.platform, block, job.accounting).costs
 
     def of_each(column: Any) -> NDArray[Any]:
@@ -162,6 +213,8 @@ def front_of(job: Job, workload: Workload, block: Plans) -> tuple[Front, FloatAr
 
     misses = of_each(reduce(np.maximum, job.slack(costs).values()))
     there = np.flatnonzero(misses <= 0)
+    least = int(np.argmin(misses))
+    feasible = len(there)
     values = np.stack([of_each(o.minimised(costs))[there] for o in job.objectives], axis=-1)
     if len(there):
         kept = moocore.is_nondominated(values, keep_weakly=True)
@@ -172,4 +225,11 @@ def front_of(job: Job, workload: Workload, block: Plans) -> tuple[Front, FloatAr
         latency_s=of_each(costs.latency_s)[there],
         energy_j=of_each(costs.energy_j)[there],
     )
-    return front, misses
+    return Exact(
+        front=front,
+        evaluated=len(block),
+        feasible=feasible,
+        unseen=0,
+        nearest=block.listed(np.array([least])),
+        misses=float(misses[least]),
+    )

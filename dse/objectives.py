@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="ms",
             per_shown=1e-3,
             description="time of one inference",
-            of=lambda c: c.latency_s,
+            of=attrgetter("latency_s"),
         ),
         Objective(
             name="energy",
@@ -129,7 +130,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="mJ",
             per_shown=1e-3,
             description="energy of one inference, all chips",
-            of=lambda c: c.energy_j,
+            of=attrgetter("energy_j"),
         ),
         Objective(
             name="edp",
@@ -138,7 +139,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="mJ ms",
             per_shown=1e-6,
             description="energy-delay product of one inference",
-            of=lambda c: c.edp_js,
+            of=attrgetter("edp_js"),
         ),
         Objective(
             name="n_chips",
@@ -157,7 +158,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="token/s",
             per_shown=1.0,
             description="tokens per second, one inference after the other",
-            of=lambda c: c.throughput_tokens_per_s,
+            of=attrgetter("throughput_tokens_per_s"),
             maximise=True,
         ),
         Objective(
@@ -167,7 +168,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="kB",
             per_shown=1e3,
             description="bytes on all links in one inference, headers included",
-            of=lambda c: c.link_bytes,
+            of=attrgetter("link_bytes"),
         ),
         Objective(
             name="l3_traffic",
@@ -176,7 +177,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="MB",
             per_shown=1e6,
             description="bytes between off-chip memory and L2 in one inference, all chips",
-            of=lambda c: c.l3_bytes,
+            of=attrgetter("l3_bytes"),
         ),
         Objective(
             name="l2_footprint",
@@ -185,7 +186,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="kB",
             per_shown=1e3,
             description="bytes held on chip, in L2 or RAM, by the fullest chip",
-            of=lambda c: c.l2_footprint_bytes,
+            of=attrgetter("l2_footprint_bytes"),
         ),
         Objective(
             name="l3_footprint",
@@ -194,7 +195,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="MB",
             per_shown=1e6,
             description="bytes held in off-chip memory by the fullest chip",
-            of=lambda c: c.l3_footprint_bytes,
+            of=attrgetter("l3_footprint_bytes"),
         ),
         Objective(
             name="flash_footprint",
@@ -203,7 +204,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="kB",
             per_shown=1e3,
             description="bytes of weights held in flash by the fullest chip",
-            of=lambda c: c.flash_footprint_bytes,
+            of=attrgetter("flash_footprint_bytes"),
         ),
         Objective(
             name="missing_weights",
@@ -212,7 +213,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="",
             per_shown=1.0,
             description="U: share of weights that no chip stores, by importance",
-            of=lambda c: c.missing_weights,
+            of=attrgetter("missing_weights"),
             share=True,
             units={"%": 0.01},
         ),
@@ -223,7 +224,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="points",
             per_shown=1.0,
             description="accuracy lost by what a plan leaves out; without a calibration, mean of other tasks",
-            of=lambda c: c.accuracy_drop,
+            of=attrgetter("accuracy_drop"),
             units=POINTS,
             decimals=1,
         ),
@@ -234,7 +235,7 @@ OBJECTIVES: dict[str, Objective] = {
             shown_unit="points",
             per_shown=1.0,
             description="accuracy lost at the upper end of its 90 % interval",
-            of=lambda c: c.accuracy_drop_high,
+            of=attrgetter("accuracy_drop_high"),
             units=POINTS,
             decimals=1,
         ),

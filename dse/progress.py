@@ -14,11 +14,12 @@ from costmodel.evaluate import evaluate
 from dse.job import Job
 from dse.search import SearchResult, search
 from dse.study import Record
+from dse.workers import Workers
 
 SAME = 1e-9  # relative difference that another machine may make
 
 
-def run(job: Job, record: Record) -> SearchResult:
+def run(job: Job, record: Record, workers: Workers | None = None) -> SearchResult:
     """Search, go on from what is recorded, record every trial; show plans done, time left, the best."""
     first = job.objectives[0]
     progress = Progress(
@@ -38,7 +39,7 @@ def run(job: Job, record: Record) -> SearchResult:
             text = "none yet" if math.isnan(best) else f"{first.shown(best)} {first.shown_unit}"
             progress.update(task, completed=done, total=goal, best=text)
 
-        return search(job, record.add, report, lambda workload: record.recorded(workload)[0])
+        return search(job, record.add, report, lambda workload: record.recorded(workload)[0], workers)
 
 
 def check_recorded(job: Job, record: Record) -> None:

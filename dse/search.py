@@ -23,6 +23,7 @@ from dse.exact import Exact, estimated_s, exact_front
 from dse.job import Job
 from dse.objectives import minimised
 from dse.pareto import front_mask, knee, preferred
+from dse.workers import Workers
 from search_spaces import Candidates
 
 # An engine has run dry when it proposes nothing new for so many batches in a row, or when it has
@@ -153,7 +154,11 @@ def budgets(sizes: Sequence[int], budget: int) -> list[int]:
 
 
 def search(
-    job: Job, commit: Commit, report: Report | None = None, recorded: Recorded = nothing
+    job: Job,
+    commit: Commit,
+    report: Report | None = None,
+    recorded: Recorded = nothing,
+    workers: Workers | None = None,
 ) -> SearchResult:
     """Search until the budget of distinct plans is spent or the engine has nothing new.
 
@@ -169,6 +174,8 @@ def search(
         Hears plans done, plans to do, and the best value of the first objective so far.
     recorded : callable, optional
         Gives the plans of a workload, by name, that were committed before.
+    workers : Workers, optional
+        Who costs all plans of a space; this process by default.
     """
     spaces = [job.space.on(one, job.platform) for one in job.workloads]
     sizes = [space.size for space in spaces]
@@ -183,7 +190,7 @@ def search(
                 first = job.objectives[0].natural(float(np.fmin(best, value)))
                 report(done + count, done + goal, first)
 
-        found.append(_explore(job, workload, candidates, goal, takes_s, commit, told, recorded))
+        found.append(_explore(job, workload, candidates, goal, takes_s, commit, told, recorded, workers))
         done, best = done + len(found[-1].plans), float(np.fmin(best, found[-1].best))
     return _result(job, found)
 
@@ -223,6 +230,7 @@ def _explore(
     commit: Commit,
     told: Callable[[int, int, float], None],
     recorded: Recorded,
+    workers: Workers | None,
 ) -> Explored:
     """Search one workload's plans until so many are evaluated, or all of which so many are kept."""
     size, whole = candidates.size, None
@@ -231,7 +239,7 @@ def _explore(
         name, why = pick(size, goal, takes_s, job.exact_seconds)
     engine: Engine
     if name == "exhaustive" and goal < size:
-        whole = exact_front(job, workload, candidates, lambda done, best: told(done, size, best))
+        whole = exact_front(job, workload, candidates, lambda done, best: told(done, size, best), workers)
         engine, goal = ThenDrawn(whole.plans, candidates, job.seed), max(goal, len(whole.plans))
     else:
         engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)

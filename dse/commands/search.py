@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from costmodel.accounting import Accounting
     from dse.job import Job
     from dse.study import Record
+    from dse.workers import Workers
     from search_spaces import SearchSpace
 
 
@@ -102,16 +104,35 @@ def search(
         Path | None,
         typer.Option(help="Run folder to go on with: one interrupted, or with a larger --budget."),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="Processes that cost all plans of a space, or of those that may be on its front.",
+            parser=whole_number,
+        ),
+    ] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler whose workers do so: tcp://host:8786.")
+    ] = None,
 ) -> None:
     """Search for Pareto-optimal plans, and recommend one; exit code 1 when none is feasible."""
     from costmodel.errors import UsageError
+    from dse.workers import MAX_WORKERS, workers_of
 
+    if not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(f"--workers {workers} must be 1 to {MAX_WORKERS}")
+    if scheduler is not None and workers > 1:
+        raise UsageError("--workers are of this machine, those of --scheduler are its own; give one")
+    who = workers_of(workers, scheduler)
     if resume is not None:
         names = (workload, platform, request, tokens, context, kernels, scope, prefetch, head, message_loss)
         asked = (calibration, space, settings, objective, constraint, engine, exact_seconds, seed, out)
         if overwrite or any(other is not None for other in (*names, *asked)):
-            raise UsageError("--resume carries all that was asked for; give no option but --budget")
-        feasible = _go_on(resume, budget)
+            raise UsageError(
+                "--resume carries all that was asked for; give no option but --budget",
+                "--workers and --scheduler say who does it, and may be given too",
+            )
+        feasible = _go_on(resume, budget, who)
     else:
         job = _job(
             workloads=workload or [DEFAULT_WORKLOAD],
@@ -133,7 +154,7 @@ def search(
                 "seed": seed,
             },
         )
-        feasible = _begin(job, out, overwrite=overwrite)
+        feasible = _begin(job, out, who, overwrite=overwrite)
     if not feasible:
         raise typer.Exit(1)
 
@@ -218,7 +239,7 @@ def _with_settings(space: SearchSpace, settings: dict[str, str]) -> SearchSpace:
     return space
 
 
-def _begin(job: Job, out: Path | None, *, overwrite: bool) -> bool:
+def _begin(job: Job, out: Path | None, who: AbstractContextManager[Workers], *, overwrite: bool) -> bool:
     """Search in a new run folder, and say what came out; whether any plan is feasible."""
     from dse.job_file import asked
     from dse.run_folder import JOURNAL, begin, free_run_folder, new_run, owned
@@ -227,14 +248,14 @@ def _begin(job: Job, out: Path | None, *, overwrite: bool) -> bool:
     quiet()
     names = "-".join(Path(name).stem for name in (*(one.name for one in job.workloads), job.platform.name))
     folder = out if out is not None else free_run_folder(Path("results") / names)
-    with owned(folder):
+    with who as workers, owned(folder):
         work, study = new_run(folder, overwrite=overwrite), folder.resolve().name
         begin(work, asked(job, study))
         record = Record(work / JOURNAL, study, job.objectives)
-        return _search(job, folder, work, study, record)
+        return _search(job, folder, work, study, record, workers)
 
 
-def _go_on(folder: Path, budget: str | None) -> bool:
+def _go_on(folder: Path, budget: str | None, who: AbstractContextManager[Workers]) -> bool:
     """Go on with a search, and say what came out; whether any plan is feasible."""
     from dataclasses import replace
 
@@ -246,7 +267,7 @@ def _go_on(folder: Path, budget: str | None) -> bool:
 
     if not folder.is_dir():
         raise RunError(f"{folder} holds no run to go on with")
-    with owned(folder):
+    with who as workers, owned(folder):
         work = begun_run(folder)
         job, study = job_of(read_summary(work), str(work / RUN_FILE))
         more = 0 if budget is None else budget_of(budget.removeprefix("+"))
@@ -257,10 +278,10 @@ def _go_on(folder: Path, budget: str | None) -> bool:
         record = Record(work / JOURNAL, study, job.objectives)
         check_recorded(job, record)
         begin(work, asked(job, study))  # once nothing speaks against it: a finished run is none from here on
-        return _search(job, folder, work, study, record)
+        return _search(job, folder, work, study, record, workers)
 
 
-def _search(job: Job, folder: Path, work: Path, study: str, record: Record) -> bool:
+def _search(job: Job, folder: Path, work: Path, study: str, record: Record, workers: Workers) -> bool:
     """Search, write the files and print the report; whether any plan is feasible."""
     import time
 
@@ -272,7 +293,7 @@ def _search(job: Job, folder: Path, work: Path, study: str, record: Record) -> b
 
     started = time.perf_counter()
     with kept(folder, work, record.__len__):
-        result = run(job, record)
+        result = run(job, record, workers)
         wall_s, front = time.perf_counter() - started, front_table(result)
         paths = write_run(folder, work, result, front, wall_s, study)
     program = "dse" if shutil.which("dse") else sys.argv[0]
