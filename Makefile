@@ -52,6 +52,7 @@ draws: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/exact_fronts.py
 	$(BIN)/python benchmarks/intervals.py
 
 docs: $(STAMP)
