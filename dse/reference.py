@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,7 +13,9 @@ from costmodel.parameters import Record
 from costmodel.plan import Number
 from dse.objectives import KNOWN
 from dse.terminal import plain_table
-from dse.validation import Row
+
+if TYPE_CHECKING:
+    from dse.validation import Row
 
 SHOWN_UNITS = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%"), "cycles": (1e-3, "kcycles")}
 STATUS_STYLES = {"ok": "green", "miss": "yellow", "off": "bold red"}
