@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.plans import Plans
 from costmodel.strategies import canonical
 from dse.digits import joules, seconds
