@@ -53,6 +53,7 @@ draws: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/intervals.py
+	$(BIN)/python benchmarks/startup.py
 
 docs: $(STAMP)
 	$(BIN)/python docs/build.py
