@@ -56,3 +56,7 @@ if not TYPE_CHECKING:
         if name not in MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)
+
+    def __dir__() -> list[str]:
+        """Give the names that are there, those that nobody asked for yet among them."""
+        return sorted({*globals(), *__all__})

@@ -15,8 +15,8 @@ INFORMATION = re.compile(
 HUGE_POWER = re.compile(r"\d\d|(\*\*|\^).*(\*\*|\^)")
 # How many of the target one of a unit is, for the units that built-in files use and those beside them.
 # pint knows them all, but takes longer to load than most commands to run. So it is asked for other
-# texts alone, and the tests ask it for these: the same bits, or they fail. A table needs no cache on disk,
-# which would have to be found, kept up to date and locked.
+# texts alone, and tests hold these to what it gives, to the last bit. So no cache of parsed files is needed,
+# which would have to be found, written and kept up to date.
 FACTORS: dict[str, dict[str, float]] = {
     "byte": {"byte": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
     "byte/clock_cycle": {"byte/clock_cycle": 1.0},
