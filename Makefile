@@ -54,6 +54,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/exact_fronts.py
 	$(BIN)/python benchmarks/intervals.py
+	$(BIN)/python benchmarks/startup.py
 
 docs: $(STAMP)
 	$(BIN)/python docs/build.py

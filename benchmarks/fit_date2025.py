@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.hardware import Platform, load_platform
 from costmodel.workload import load_workload
 from dse.validation.date2025 import ACCOUNTING, plans

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from costmodel.dealing import laid_out
 from costmodel.draws import N_DRAWS, Draws, drawable, drawn, numbers_of, with_constants
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.hardware import load_platform
 from costmodel.intervals import repriced
 from costmodel.parameters import BUILT_IN, read_toml

@@ -179,7 +179,7 @@ class Program:
         """Give the role of a chip of the one plan that there is: its place on the axis of roles."""
         if self.group_size is None:
             return 0
-        (n,), (group,) = self.n_chips.tolist(), np.unique(self.group_size).tolist()
+        (n,), (group,) = self.n_chips.tolist(), set(np.ravel(self.group_size).tolist())
         return role_of(chip, n, int(group), self.ports)
 
     @property

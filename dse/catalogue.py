@@ -21,12 +21,10 @@ from costmodel.plan import DECISIONS, SHORTHANDS, Decision
 from costmodel.strategies import STRATEGIES
 from costmodel.workload import Model
 from dse.engines import ENGINES
-from dse.reference import listing, objective_entries, record_report, shown_choices
+from dse.listings import file_entries
+from dse.reference import objective_entries, record_report, shown_choices
+from dse.terminal import listing
 from search_spaces import built_in_spaces, load_space
-
-
-def _files(kind: Kind) -> dict[str, str]:
-    return {name: str(load(kind, name).data.get("description", "")) for name in built_in_names(kind)}
 
 
 def _allowed(decision: Decision) -> str:
@@ -38,8 +36,8 @@ def _allowed(decision: Decision) -> str:
 
 
 LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
-    "workloads": lambda: _files("model"),
-    "platforms": lambda: _files("platform"),
+    "workloads": lambda: file_entries("workloads"),
+    "platforms": lambda: file_entries("platforms"),
     "spaces": lambda: {name: load_space(name).description for name in built_in_spaces()},
     "strategies": lambda: {name: strategy.description for name, strategy in STRATEGIES.items()},
     "decisions": lambda: (
@@ -48,11 +46,11 @@ LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     ),
     "objectives": objective_entries,
     "engines": lambda: {name: entry.description for name, entry in ENGINES.items()},
-    "kernels": lambda: _files("kernels"),
-    "mcus": lambda: _files("mcu"),
-    "links": lambda: _files("link"),
-    "importances": lambda: _files("importance"),
-    "calibrations": lambda: _files("calibration"),
+    "kernels": lambda: file_entries("kernels"),
+    "mcus": lambda: file_entries("mcus"),
+    "links": lambda: file_entries("links"),
+    "importances": lambda: file_entries("importances"),
+    "calibrations": lambda: file_entries("calibrations"),
 }
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from costmodel.calibration import Metric
 from costmodel.costs import Costs
 from costmodel.errors import UsageError
-from costmodel.parameters.quantity import LARGEST, SMALLEST, to_unit
+from costmodel.parameters import to_unit
+from costmodel.parameters.quantity import LARGEST, SMALLEST
 from dse.objectives import OF_ACCURACY, FloatArray, Objective, objective_named
 
 

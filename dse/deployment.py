@@ -16,8 +16,8 @@ from costmodel.costing import code_bytes
 from costmodel.costs import ENERGY_CAUSES, LATENCY_CAUSES, Costs
 from costmodel.dealing import recosted
 from costmodel.draws import held
-from costmodel.evaluate import Inspection, evaluate, inspect
-from costmodel.evaluate import Synchronisation as PlannedSynchronisation
+from costmodel.evaluation import Inspection, evaluate, inspect
+from costmodel.evaluation import Synchronisation as PlannedSynchronisation
 from costmodel.evidence import energy_evidence
 from costmodel.hardware import Platform
 from costmodel.intervals import DrawnCosts, Interval, drawn_costs_of

@@ -8,7 +8,7 @@ from costmodel.accounting import Accounting
 from costmodel.calibration import Metric
 from costmodel.costs import Costs
 from costmodel.errors import UsageError
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.hardware import Platform
 from costmodel.plan import plan_of
 from costmodel.plans import Plans

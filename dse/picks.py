@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from costmodel.costs import Costs
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.plans import Plans
 from costmodel.strategies import canonical
 from dse.digits import joules, seconds

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from costmodel.errors import RunError
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from dse.job import Job
 from dse.search import SearchResult, search
 from dse.study import Record

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from costmodel.parameters import Record
 from costmodel.plan import Number
 from dse.objectives import KNOWN
 from dse.terminal import plain_table
-from dse.validation import Row
+
+if TYPE_CHECKING:
+    from dse.validation import Row
 
 SHOWN_UNITS = {"s": (1e3, "ms"), "J": (1e3, "mJ"), "relative": (1e2, "%"), "cycles": (1e-3, "kcycles")}
 STATUS_STYLES = {"ok": "green", "miss": "yellow", "off": "bold red"}
@@ -121,14 +123,6 @@ def record_report(record: Record) -> RenderableType:
     names = [f"{k} = {v}" for k, v in record.data.items() if isinstance(v, str) and k != "description"]
     values: list[RenderableType] = ["", table] if table.row_count else []
     return Group(Text(f"{record.kind} {record.name}", style="bold"), description, *names, *values)
-
-
-def listing(entries: dict[str, str]) -> Table:
-    """Names with a line about each."""
-    table = plain_table("name", "what it is")
-    for name, text in entries.items():
-        table.add_row(name, text)
-    return table
 
 
 def objective_entries() -> dict[str, str]:

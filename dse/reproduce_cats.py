@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from costmodel.accounting import SCOPES, Accounting
-from costmodel.evaluate import evaluate, inspect
+from costmodel.evaluation import evaluate, inspect
 from costmodel.hardware import load_platform
 from costmodel.plan import Plan
 from costmodel.plans import Plans

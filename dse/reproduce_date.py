@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from costmodel.accounting import Accounting
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.hardware import load_platform
 from costmodel.workload import load_workload
 from dse.deployment import regime_name

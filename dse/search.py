@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.costs import Costs
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.intervals import DrawnCosts, drawn_costs
 from costmodel.plans import Plans
 from costmodel.strategies import keys

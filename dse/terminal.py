@@ -47,3 +47,11 @@ def plain_table(*columns: str, right: Iterable[int] = ()) -> Table:
         numeric = i in numbers
         table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     return table
+
+
+def listing(entries: dict[str, str]) -> Table:
+    """Names with a line about each."""
+    table = plain_table("name", "what it is")
+    for name, text in entries.items():
+        table.add_row(name, text)
+    return table

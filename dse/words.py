@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from costmodel.costs import LATENCY_CAUSES
 from costmodel.draws import N_DRAWS, Basis
 from costmodel.plan import DECISIONS, Plan, plan_of
 from costmodel.strategies import strategy_named
 from dse.digits import digits, seconds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Causes of latency and energy, as tables name them, in words.
 CAUSES = {

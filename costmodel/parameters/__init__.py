@@ -28,8 +28,8 @@ from costmodel.parameters.quantity import (
     real,
     stated,
     switch,
-    to_unit,
 )
+from costmodel.parameters.units import to_unit
 
 __all__ = [
     "BUILT_IN",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,56 +18,13 @@ from pydantic import (
 )
 
 from costmodel.errors import cut, nearest
-
-if TYPE_CHECKING:
-    import pint
+from costmodel.parameters.units import to_unit
 
 Status = Literal["measured", "datasheet", "derived", "fitted", "assumed"]
 SOURCED_KEYS = frozenset({"value", "source", "status"})
-MAX_UNIT_CHARS = 40
 MAX_COUNT = 10**6
 # No quantity of this field is larger, or nearer to zero, in SI units.
 LARGEST, SMALLEST = 1e30, 1e-30
-# pint counts bytes and bits as plain numbers, so that pJ would pass for pJ/byte.
-INFORMATION = re.compile(
-    r"(?<![A-Za-z])([kKMGT]i?|kilo|mega|giga|kibi|mebi|gibi)?([Bb]|[Bb]ytes?|bits?)(?![A-Za-z])"
-)
-# Numbers of several digits, and powers of powers, which would take for ever to compute.
-HUGE_POWER = re.compile(r"\d\d|(\*\*|\^).*(\*\*|\^)")
-
-
-@cache
-def unit_registry() -> pint.UnitRegistry[Any]:
-    """Return the registry of units: pint's, with clock cycles, MACs, elements, tokens, slots and packets."""
-    import pint
-
-    registry: pint.UnitRegistry[Any] = pint.UnitRegistry(cache_folder=None)
-    for name in ("clock_cycle", "mac", "element", "row", "token", "slot", "packet"):
-        registry.define(f"{name} = [{name}]")
-    return registry
-
-
-def to_unit(value: float, unit: str, target: str) -> float:
-    """Convert `value` from `unit` to `target`; ValueError when they do not measure the same thing.
-
-    >>> to_unit(0.5, "GB/s", "byte/second")
-    500000000.0
-    """
-    import pint
-
-    if not unit.strip() or len(unit) > MAX_UNIT_CHARS or HUGE_POWER.search(unit) or ";" in unit:
-        raise ValueError(f"unit {cut(unit)} is not a unit")
-    if bool(INFORMATION.search(unit)) is not ("byte" in target):
-        raise ValueError(f"unit {unit!r} cannot be read as {target}")
-    registry = unit_registry()
-    try:
-        return float(registry.Quantity(value, unit).to(target).magnitude)
-    except pint.DimensionalityError:
-        raise ValueError(f"unit {unit!r} cannot be read as {target}") from None
-    except (pint.UndefinedUnitError, pint.PintError, ValueError, TypeError, AttributeError):
-        raise ValueError(f"unknown unit {unit!r}; expected one that reads as {target}") from None
-    except Exception as error:  # pint's tokenizer raises bare syntax errors on garbage
-        raise ValueError(f"unreadable unit {unit!r}; expected one that reads as {target}") from error
 
 
 def _plain(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from dse.options import JsonOption
-from dse.terminal import show, show_json
+from dse.terminal import listing, show, show_json
 
 
 def validate(
@@ -42,10 +42,15 @@ def list_names(
     ],
 ) -> None:
     """List what is built in."""
-    from dse.catalogue import entries
-    from dse.reference import listing
+    from dse.listings import FILES, file_entries
 
-    show(listing(entries(what)))
+    if what in FILES:
+        found = file_entries(what)
+    else:  # out of the tables of the model, which takes longer to load
+        from dse.catalogue import entries
+
+        found = entries(what)
+    show(listing(found))
 
 
 def show_entry(

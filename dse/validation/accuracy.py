@@ -13,7 +13,7 @@ from scipy import stats
 from costmodel.accuracy import POINTS, weighted_mean, weights_of
 from costmodel.calibration import Fitted, HalfWidth, Law, Tasks, drop_of, power_law
 from costmodel.drops import Drop
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.hardware import load_platform
 from costmodel.plan import SHORTHANDS, plan_of
 from costmodel.plans import Plans

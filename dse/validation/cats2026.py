@@ -11,7 +11,7 @@ import numpy as np
 
 from costmodel.accounting import Accounting
 from costmodel.costs import Costs
-from costmodel.evaluate import Inspection, evaluate, inspect
+from costmodel.evaluation import Inspection, evaluate, inspect
 from costmodel.hardware import Platform, load_platform
 from costmodel.media import Mixer
 from costmodel.plan import Plan, plan_of

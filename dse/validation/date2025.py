@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.accounting import Accounting
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.hardware import load_platform
 from costmodel.plan import Plan
 from costmodel.plans import Plans

@@ -260,10 +260,12 @@ def test_kernel_sets_by_operator_time_every_activation(name: str, activation: st
 def test_what_the_package_offers_is_complete_and_sorted() -> None:
     public = {
         name
-        for name, value in vars(costmodel).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        for name in dir(costmodel)
+        if not name.startswith("_") and not isinstance(getattr(costmodel, name), ModuleType)
     }
-    assert costmodel.__all__ == sorted(public)
+    assert costmodel.__all__ == sorted(public - {"MODULES", "TYPE_CHECKING"})
+    homes = {name: getattr(costmodel, name).__module__ for name in costmodel.__all__}
+    assert homes == {name: f"costmodel.{module}" for name, module in costmodel.MODULES.items()}
 
 
 def test_decisions_of_a_plan_and_of_a_batch_are_the_same() -> None:

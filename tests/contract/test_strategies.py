@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate
 from costmodel.collectives import collective
-from costmodel.evaluate import inspect
+from costmodel.evaluation import inspect
 from costmodel.media import MEDIA
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.program import AROUND, HALVES

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, load_platform, load_workload
-from costmodel.evaluate import inspect
+from costmodel.evaluation import inspect
 from costmodel.program import AROUND, HALVES
 from costmodel.strategies import STRATEGIES, Strategy, canonical
 from costmodel.transformer import hidden_matrices

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from costmodel import Plan, Plans, Platform, Workload, evaluate, load_platform
 from costmodel.counted import held_bytes
-from costmodel.evaluate import Inspection, inspect
+from costmodel.evaluation import Inspection, inspect
 from costmodel.plan import DECISIONS, MAX_CHIPS
 from costmodel.program import HALVES
 from costmodel.pruning import kept

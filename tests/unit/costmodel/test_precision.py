@@ -11,7 +11,7 @@ from costmodel import Accounting, Plan, Plans, Platform, Workload, evaluate, loa
 from costmodel.accuracy import Damage
 from costmodel.calibration import WHOLE, Narrow, Narrowed, calibration_of
 from costmodel.errors import ParameterError, PlanError
-from costmodel.evaluate import inspect
+from costmodel.evaluation import inspect
 from costmodel.operators import PACKING, Kind, Operator
 from costmodel.parameters import load
 from costmodel.plan import WIDTHS
