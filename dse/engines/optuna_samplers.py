@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,8 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 
 from costmodel.plan import DECISIONS
 from costmodel.plans import Plans
+from dse.engines.corners import corners
 from search_spaces import Candidates, SearchSpace
-
-CORNER_CHIPS = 8  # numbers of chips at which the ends of a space are tried
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
@@ -31,22 +30,6 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
         else:
             result[name] = CategoricalDistribution(values)
     return result
-
-
-def corners(space: SearchSpace) -> Iterator[dict[str, Any]]:
-    """Give plans at the ends of a space: everything least, or everything most, on few chips and many.
-
-    The extremes of a front are often among them, and a sampler seldom finds all decisions at one end.
-    Those on most chips come first: they are the likeliest to fit.
-    """
-    for strategy, choices in space.choices.items():
-        chips = sorted(choices["n_chips"])
-        steps = np.linspace(0, len(chips) - 1, min(len(chips), CORNER_CHIPS)).round().astype(int)
-        for n in (chips[i] for i in np.unique(steps)[::-1]):
-            for end in (min, max):
-                ends = {name: end(choices.get(name, space.union(name))) for name in space.named}
-                named = {"strategy": strategy} if len(space.choices) > 1 else {}
-                yield named | ends | {"n_chips": n}
 
 
 class OptunaEngine:
