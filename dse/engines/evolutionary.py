@@ -20,14 +20,16 @@ FloatArray = NDArray[np.floating[Any]]
 
 # Plans proposed at once: few where the first ones teach most, then a share of those proposed so far.
 LEAST_AT_ONCE, GROWTH, MOST_AT_ONCE = 5, 0.1, 500
-# Plans of the front are parents, and while it is small the next best ones; of a large front those far apart.
-LEAST_PARENTS, MOST_PARENTS = 40, 2_000
+# Plans of the front are parents, and while it is small the next best ones. Further ones are kept for when
+# all near them is known, and of a large front those far apart.
+LEAST_PARENTS, MOST_KEPT = 15, 2_000
 BESIDE_GAPS = 0.7  # share of parents next to a gap in the front; the others win a tournament of two
 CROSSED = 0.2  # share of offspring that have decisions of two parents
 NEXT = 0.5  # chance that a step goes no further than the next choice, and so for each further one
 UNIFORM = 0.1  # share of changed decisions that take any choice
-FRESH = 0.05  # share of offspring that have no parents
-# Rounds of offspring, and how many at least, until a batch is full; each draws more of them at random.
+FRESH = 0.05  # share of plans that have no parents
+# Rounds of offspring until a batch is full, and how many there are at least in each. Each takes twice as
+# many of the best plans for parents; those of the last round have none.
 ROUNDS, AT_LEAST = 8, 32
 
 
@@ -42,6 +44,7 @@ class Evolutionary:
         self._seen: Ints = np.empty(0, dtype=np.int64)  # keys of all plans proposed, ascending
         self._rest: Listed | None = None
         self._asked = self._parents = self._first[:0]
+        self._on_front = 0  # parents that are feasible and not dominated
         self._values: FloatArray = np.empty((0, n_objectives))
         self._missed: FloatArray = np.empty(0)
 
@@ -59,7 +62,9 @@ class Evolutionary:
             if len(self._first):
                 some, self._first = self._first[:left], self._first[left:]
             else:
-                some = self._offspring(max(2 * left, AT_LEAST), max(FRESH, count / ROUNDS))
+                n = max(2 * left, AT_LEAST)
+                fresh = 1.0 if count == ROUNDS - 1 else FRESH * left / n
+                some = self._offspring(n, max(self._on_front, LEAST_PARENTS) << count, fresh)
             plans = self._genes.plans(some)
             new = self._new(plans, left)
             genes.append(some[new])
@@ -91,13 +96,13 @@ class Evolutionary:
         self._seen = np.insert(self._seen, at[added], key[added])
         return new
 
-    def _offspring(self, n: int, fresh: float) -> Ints:
-        """Change and cross parents; a share of the rows is drawn at random instead, (n, 1 + d)."""
+    def _offspring(self, n: int, best: int, fresh: float) -> Ints:
+        """Change and cross some of the best; a share of the rows is drawn at random instead, (n, 1 + d)."""
         draw = self._draw
         drawn = self._genes.drawn(draw, n)
         if not len(self._parents):
             return drawn
-        one, other = self._pairs(n)
+        one, other = self._pairs(n, best)
         mixed = (draw.random((n, 1)) < CROSSED) & (draw.random(drawn.shape) < 0.5)
         child = self._genes.within(np.where(mixed, self._parents[other], self._parents[one]))
         sizes = self._genes.sizes[child[:, 0]]
@@ -109,24 +114,23 @@ class Evolutionary:
         child = self._genes.within(np.where(changed, moved, child))
         return np.where(draw.random((n, 1)) < fresh, drawn, child)
 
-    def _pairs(self, n: int) -> tuple[Ints, Ints]:
+    def _pairs(self, n: int, best: int) -> tuple[Ints, Ints]:
         """Pick parents: both ends of a gap of the front, as likely as it is wide, or the better of two."""
         draw = self._draw
         # Parents stand in order: the better comes first.
-        pairs = np.min(draw.integers(len(self._parents), size=(2, n, 2)), axis=-1)
-        fits = np.flatnonzero(self._missed <= 0)
-        if len(fits) > 1:
-            order, gaps = _gaps(self._values[fits])
+        pairs = np.min(draw.integers(min(best, len(self._parents)), size=(2, n, 2)), axis=-1)
+        if self._on_front > 1:
+            order, gaps = _gaps(self._values[: self._on_front])
             if gaps.sum() > 0:
                 at = draw.choice(gaps.size, size=n, p=gaps.ravel() / gaps.sum())
                 row, column = np.unravel_index(at, gaps.shape)
                 low = draw.integers(2, size=n)
-                ends = fits[np.stack([order[row + low, column], order[row + 1 - low, column]])]
+                ends = np.stack([order[row + low, column], order[row + 1 - low, column]])
                 pairs = np.where(draw.random(n) < BESIDE_GAPS, ends, pairs)
         return pairs[0], pairs[1]
 
     def tell(self, values: FloatArray, violations: FloatArray) -> None:
-        """Keep as parents what is not dominated, and of a small front the next best."""
+        """Keep plans as parents, the best first."""
         if self._rest is not None:
             return  # the order is fixed
         genes = np.concatenate([self._parents, self._asked])
@@ -134,7 +138,8 @@ class Evolutionary:
         missed = np.concatenate([self._missed, np.sum(np.maximum(violations, 0.0), axis=1)])
         rank = ranked(values, missed)
         order = np.lexsort((-_room(values, missed, rank), rank))
-        kept = order[: int(np.clip(np.sum(rank == 0), LEAST_PARENTS, MOST_PARENTS))]
+        kept = order[:MOST_KEPT]
+        self._on_front = min(int(np.sum(rank[missed <= 0] == 0)), MOST_KEPT)
         self._parents, self._values, self._missed = genes[kept], values[kept], missed[kept]
 
 

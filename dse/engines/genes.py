@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from costmodel.plan import DECISIONS, Ints
 from costmodel.plans import Plans
@@ -57,10 +58,16 @@ class Genes:
         code = np.clip(genes[:, :1], 0, len(self.sizes) - 1)
         return np.concatenate([code, np.clip(genes[:, 1:], 0, self.sizes[code[:, 0], 1:] - 1)], axis=1)
 
+    def at(self, unit: NDArray[np.float64]) -> Ints:
+        """Give rows at points of the unit cube, in which each choice is as wide as others, (n, 1 + d)."""
+        code = np.floor(unit[:, :1] * len(self.sizes)).astype(np.int64)
+        return np.concatenate(
+            [code, np.floor(unit[:, 1:] * self.sizes[code[:, 0], 1:]).astype(np.int64)], axis=1
+        )
+
     def drawn(self, draw: np.random.Generator, n: int) -> Ints:
         """Draw rows, each strategy and each choice as likely as others, (n, 1 + d)."""
-        code = draw.integers(len(self.sizes), size=(n, 1))
-        return np.concatenate([code, draw.integers(self.sizes[code[:, 0], 1:])], axis=1)
+        return self.at(draw.random((n, self.sizes.shape[1])))
 
     def plans(self, genes: Ints) -> Plans:
         """Decode rows into canonical plans; several rows may be one plan."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
 
 from costmodel.plan import DECISIONS
 from costmodel.plans import Plans
@@ -82,7 +83,15 @@ def nsga2(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
     return OptunaEngine(candidates, n_objectives, sampler, batch=50, first=corners(candidates.space))
 
 
+def nsga3(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
+    """Evolve plans with NSGA-III, a population of 50 at a time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = NSGAIIISampler(seed=seed, population_size=50)
+    return OptunaEngine(candidates, n_objectives, sampler, batch=50, first=corners(candidates.space))
+
+
 def tpe(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
-    """Model good plans with TPE, ten at a time; best of the samplers below some 300 evaluations."""
+    """Model good plans with TPE, ten at a time."""
     sampler = TPESampler(seed=seed, constant_liar=True)
     return OptunaEngine(candidates, n_objectives, sampler, batch=10, first=corners(candidates.space))
