@@ -202,19 +202,20 @@ def markdown(table: pd.DataFrame, grounds: dict[str, str]) -> str:
         for engine in (OWN, *RIVALS):
             if engine not in set(some["engine"]):
                 continue
-            row = []
+            row, seeds = [], some[some["engine"] == engine]["seeds"].max()
             for budget in budgets:
                 if (engine, budget) not in cells.index:
                     row.append("")
                     continue
                 one = cells.loc[(engine, budget)]
                 above = (OWN, budget) in cells.index and one["median"] > cells.loc[(OWN, budget), "median"]
+                few = f", {one['seeds']} seeds" if one["seeds"] < seeds else ""
                 row.append(
                     f"{one['median']:.4f}{'*' if above else ''} "
-                    f"({one['lower_quartile']:.3f}, {one['upper_quartile']:.3f})"
+                    f"({one['lower_quartile']:.3f}, {one['upper_quartile']:.3f}{few})"
                 )
             last = some[some["engine"] == engine].iloc[-1]
-            lines.append(f"| {engine} | {last['seeds']} | {' | '.join(row)} | {last['cpu_s']:.1f} |")
+            lines.append(f"| {engine} | {seeds} | {' | '.join(row)} | {last['cpu_s']:.1f} |")
         lines.append("")
     return "\n".join(lines)
 
