@@ -28,9 +28,10 @@ CROSSED = 0.2  # share of offspring that have decisions of two parents
 NEXT = 0.5  # chance that a step goes no further than the next choice, and so for each further one
 UNIFORM = 0.1  # share of changed decisions that take any choice
 FRESH = 0.05  # share of plans that have no parents
-# Rounds of offspring until a batch is full, and how many there are at least in each. Each has twice as
-# many, of twice as many parents, the best ones; those of the last round have none.
-ROUNDS, AT_LEAST = 8, 32
+# Rounds of offspring until a batch is full. In the first there are several times the plans that are wanted,
+# as more rows cost less than one more round; each next one has twice as many, of twice as many parents, the
+# best ones; those of the last round have none.
+ROUNDS, SEVERAL, AT_LEAST = 8, 4, 32
 
 
 class Evolutionary:
@@ -62,7 +63,7 @@ class Evolutionary:
             if len(self._first):
                 some, self._first = self._first[:left], self._first[left:]
             else:
-                n = max(2 * left, AT_LEAST) << count
+                n = max(SEVERAL * left, AT_LEAST) << count
                 fresh = 1.0 if count == ROUNDS - 1 else FRESH * left / n
                 some = self._offspring(n, max(self._on_front, LEAST_PARENTS) << count, fresh)
             plans = self._genes.plans(some)
