@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
+    distribution_to_json,
 )
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal._storage import JournalOperation
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from costmodel.errors import PlanError, RunError
 from costmodel.plan import DECISIONS, Decision, Plan
@@ -50,16 +52,12 @@ class _Unlocked(JournalFileSymlinkLock):
 
 
 class _Journal(BaseJournalBackend):
-    """A journal file with one writer, which writes the entries of a group at once.
-
-    What it wrote itself it never reads back from the file.
-    """
+    """A journal file with one writer, which does not read back from the file what it wrote itself."""
 
     def __init__(self, path: Path) -> None:
         self._file = JournalFileBackend(str(path), lock_obj=_Unlocked(str(path)))
         self._path = path
         self._own: list[dict[str, Any]] | None = None
-        self._group: list[dict[str, Any]] | None = None
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Give entries from a position on: first those of the file, then what came since."""
@@ -67,24 +65,7 @@ class _Journal(BaseJournalBackend):
         yield from self._file.read_logs(log_number_from) if own is None else own
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries, or keep them until the group is whole."""
-        (self._own if self._own is not None else []).extend(logs)
-        if self._group is None:
-            self._write(logs)
-        else:
-            self._group.extend(logs)
-
-    def write_together(self, steps: Iterable[Any]) -> None:
-        """Go through steps, and write all their entries at once."""
-        group: list[dict[str, Any]] = []
-        self._group = group
-        for _ in steps:
-            pass
-        self._group = None
-        self._write(group)
-
-    def _write(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries whole or not at all."""
+        """Write entries, all of them or none."""
         size = self._path.stat().st_size
         try:
             self._file.append_logs(logs)
@@ -92,6 +73,7 @@ class _Journal(BaseJournalBackend):
             with self._path.open("r+b") as file:
                 file.truncate(size)
             raise RunError(f"{self._path} cannot be written ({error.strerror})") from None
+        (self._own if self._own is not None else []).extend(logs)
 
 
 def mend(journal: Path) -> None:
@@ -144,6 +126,7 @@ class Record:
                     )
                 if self._study.metric_names is None:
                     self._study.set_metric_names([o.column for o in objectives])
+                self._constraints = self._study.user_attrs.get(CONSTRAINTS)
         except OSError as error:
             raise RunError(f"{journal} cannot be written ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AssertionError) as error:
@@ -172,30 +155,37 @@ class Record:
         RunError
             The journal cannot be written.
         """
-        if self._study.user_attrs.get(CONSTRAINTS) != list(slack):
+        if self._constraints != list(slack):
             self._study.set_user_attr(CONSTRAINTS, list(slack))
-        now = datetime.now(UTC)
+            self._constraints = list(slack)
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
         missed = np.stack(list(slack.values()), axis=-1).tolist()
-        rows = zip(parameters(plans), values.tolist(), missed, strict=True)
-        self._backend.write_together(
-            self._storage.create_new_trial(
-                self._study._study_id,
-                FrozenTrial(
-                    number=-1,  # the storage counts
-                    trial_id=-1,
-                    state=TrialState.COMPLETE,
-                    value=None,
-                    values=of_trial,
-                    datetime_start=now,
-                    datetime_complete=now,
-                    params=params,
-                    distributions={name: DISTRIBUTIONS[name] for name in params},
-                    user_attrs={WORKLOAD: workload},
-                    system_attrs={CONSTRAINTS: off},
-                    intermediate_values={},
-                ),
-            )
-            for params, of_trial, off in rows
+        # Entries as `JournalStorage.create_new_trial` writes them, but without the study that it goes through
+        # for each: what this process wrote is replayed only where it reads the study.
+        of_all = {
+            "op_code": JournalOperation.CREATE_TRIAL,
+            "worker_id": self._storage._replay_result.worker_id,
+            "study_id": self._study._study_id,
+            "datetime_start": now,
+            "state": TrialState.COMPLETE,
+        }
+        self._backend.append_logs(
+            [
+                {
+                    **of_all,
+                    "value": None if len(of_trial) > 1 else of_trial[0],
+                    "values": of_trial if len(of_trial) > 1 else None,
+                    "datetime_complete": now,
+                    "distributions": {name: WRITTEN[name] for name in params},
+                    "params": {
+                        name: DISTRIBUTIONS[name].to_internal_repr(value) for name, value in params.items()
+                    },
+                    "user_attrs": {WORKLOAD: workload},
+                    "system_attrs": {CONSTRAINTS: off},
+                    "intermediate_values": {},
+                }
+                for params, of_trial, off in zip(parameters(plans), values.tolist(), missed, strict=True)
+            ]
         )
 
     def recorded(self, workload: str) -> tuple[Plans, NDArray[np.float64]]:
@@ -244,3 +234,4 @@ DISTRIBUTIONS: dict[str, BaseDistribution] = {
     "strategy": CategoricalDistribution(tuple(STRATEGIES)),
     **{name: _distribution(decision) for name, decision in DECISIONS.items()},
 }
+WRITTEN = {name: distribution_to_json(distribution) for name, distribution in DISTRIBUTIONS.items()}

@@ -75,7 +75,10 @@ def search(
         list[str] | None, typer.Option(help='Bound such as "latency<=1ms" (repeatable).')
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="auto, exhaustive, random, nsga2 or tpe. [default: auto]")
+        str | None,
+        typer.Option(
+            help="auto, exhaustive, evolutionary, random, qmc, nsga2, nsga3 or tpe. [default: auto]"
+        ),
     ] = None,
     budget: Annotated[
         str | None,

@@ -9,8 +9,6 @@ from math import ceil
 from dse.engines.engine import Engine
 from search_spaces import Candidates
 
-# Below this budget TPE finds more of the front than NSGA-II, above it costs more time than it saves.
-TPE_BUDGET = 300
 AN_HOUR_S = 3600.0
 
 
@@ -40,6 +38,24 @@ def _nsga2(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
     return nsga2(candidates, n_objectives, seed)
 
 
+def _nsga3(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
+    from dse.engines.optuna_samplers import nsga3
+
+    return nsga3(candidates, n_objectives, seed)
+
+
+def _evolutionary(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
+    from dse.engines.evolutionary import evolutionary
+
+    return evolutionary(candidates, n_objectives, seed)
+
+
+def _qmc(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
+    from dse.engines.qmc import qmc
+
+    return qmc(candidates, n_objectives, seed)
+
+
 def _tpe(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
     from dse.engines.optuna_samplers import tpe
 
@@ -48,8 +64,14 @@ def _tpe(candidates: Candidates, n_objectives: int, seed: int) -> Engine:
 
 ENGINES: dict[str, EngineEntry] = {
     "exhaustive": EngineEntry(description="every plan of the space; the front is exact", make=_exhaustive),
+    "evolutionary": EngineEntry(
+        description="evolution on arrays, no plan twice; best where not all plans can be costed",
+        make=_evolutionary,
+    ),
     "random": EngineEntry(description="plans at random (Optuna RandomSampler)", make=_random),
+    "qmc": EngineEntry(description="plans spread evenly (Halton sequence)", make=_qmc),
     "nsga2": EngineEntry(description="evolution (Optuna NSGAIISampler)", make=_nsga2),
+    "nsga3": EngineEntry(description="evolution (Optuna NSGAIIISampler)", make=_nsga3),
     "tpe": EngineEntry(description="Parzen estimators (Optuna TPESampler)", make=_tpe),
 }
 
@@ -64,8 +86,8 @@ def pick(size: int, budget: int, takes_s: float, exact_seconds: float) -> tuple[
 
     >>> pick(409, 500, 0.4, 0)[0], pick(40900, 100, 0.4, 20)[0]
     ('exhaustive', 'exhaustive')
-    >>> pick(10**9, 100, 1e3, 20)[0], pick(10**9, 1000, 1e3, 20)[0]
-    ('tpe', 'nsga2')
+    >>> pick(10**9, 1000, 1e3, 20)[0]
+    'evolutionary'
     """
     has = f"the space has {size} plan{'s' if size > 1 else ''}"
     if size <= budget:
@@ -73,9 +95,7 @@ def pick(size: int, budget: int, takes_s: float, exact_seconds: float) -> tuple[
     if takes_s <= exact_seconds:
         return "exhaustive", f"{has}, which take about {about(takes_s)} s in all, whatever the budget"
     exact = f"; --exact-seconds {ceil(takes_s)} makes the front exact" if takes_s <= AN_HOUR_S else ""
-    if budget <= TPE_BUDGET:
-        return "tpe", f"{has}; TPE is the best sampler up to {TPE_BUDGET} evaluations{exact}"
-    return "nsga2", f"{has}, more than the budget{exact}"
+    return "evolutionary", f"{has}, more than the budget{exact}"
 
 
 def about(seconds: float) -> str:

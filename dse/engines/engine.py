@@ -19,7 +19,10 @@ class Engine(Protocol):
     earlier ones, which are not evaluated again and do not count against the budget.
     """
 
-    batch: int
+    @property
+    def batch(self) -> int:
+        """Plans to propose at once."""
+        ...
 
     def propose(self, k: int) -> Plans:
         """Propose up to `k` plans; none when there is nothing left."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
 
 from costmodel.plan import DECISIONS
 from costmodel.plans import Plans
+from dse.engines.corners import corners
 from search_spaces import Candidates, SearchSpace
-
-CORNER_CHIPS = 8  # numbers of chips at which the ends of a space are tried
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
@@ -31,22 +31,6 @@ def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
         else:
             result[name] = CategoricalDistribution(values)
     return result
-
-
-def corners(space: SearchSpace) -> Iterator[dict[str, Any]]:
-    """Give plans at the ends of a space: everything least, or everything most, on few chips and many.
-
-    The extremes of a front are often among them, and a sampler seldom finds all decisions at one end.
-    Those on most chips come first: they are the likeliest to fit.
-    """
-    for strategy, choices in space.choices.items():
-        chips = sorted(choices["n_chips"])
-        steps = np.linspace(0, len(chips) - 1, min(len(chips), CORNER_CHIPS)).round().astype(int)
-        for n in (chips[i] for i in np.unique(steps)[::-1]):
-            for end in (min, max):
-                ends = {name: end(choices.get(name, space.union(name))) for name in space.named}
-                named = {"strategy": strategy} if len(space.choices) > 1 else {}
-                yield named | ends | {"n_chips": n}
 
 
 class OptunaEngine:
@@ -99,7 +83,15 @@ def nsga2(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
     return OptunaEngine(candidates, n_objectives, sampler, batch=50, first=corners(candidates.space))
 
 
+def nsga3(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
+    """Evolve plans with NSGA-III, a population of 50 at a time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = NSGAIIISampler(seed=seed, population_size=50)
+    return OptunaEngine(candidates, n_objectives, sampler, batch=50, first=corners(candidates.space))
+
+
 def tpe(candidates: Candidates, n_objectives: int, seed: int) -> OptunaEngine:
-    """Model good plans with TPE, ten at a time; best of the samplers below some 300 evaluations."""
+    """Model good plans with TPE, ten at a time."""
     sampler = TPESampler(seed=seed, constant_liar=True)
     return OptunaEngine(candidates, n_objectives, sampler, batch=10, first=corners(candidates.space))

@@ -21,7 +21,7 @@ COMMANDS = [
     ("search --budget 2.5", "--budget"),
     ("search --seed -1", "--seed -1"),
     ("search --seed 99999999999", "--seed 99999999999"),
-    ("search --engine nsga3", "did you mean 'nsga2'"),
+    ("search --engine nsga4", "did you mean 'nsga"),
     ("search --exact-seconds -1", "--exact-seconds -1 must be a number of at least 0"),
     ("search --exact-seconds soon", "soon"),
     ("search --engine ''", "engine ''"),

@@ -118,7 +118,7 @@ def test_exhaustive_run_is_the_same_every_time(run: Path, program: Command, tmp_
     }
 
 
-@pytest.mark.parametrize("engine", ["nsga2", "tpe"])
+@pytest.mark.parametrize("engine", ["evolutionary", "tpe"])
 def test_same_seed_gives_the_same_files(program: Command, dse: Command, tmp_path: Path, engine: str) -> None:
     options = ("search", "--engine", engine, "--budget", "60", "--constraint", "energy<=8mJ")
     for out in ("first", "again"):

@@ -189,11 +189,11 @@ def test_same_seed_gives_the_same_search(job: MakeJob, space: SearchSpace, engin
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "exhaustive"])
 def test_other_seed_gives_another_search(job: MakeJob, space: SearchSpace, engine: str) -> None:
-    first, other = (search(job(space=space, engine=engine, budget=30, seed=s), unrecorded) for s in (5, 6))
+    first, other = (search(job(space=space, engine=engine, budget=60, seed=s), unrecorded) for s in (5, 6))
     assert keys_of(first.plans) != keys_of(other.plans)
 
 
-@pytest.mark.parametrize(("budget", "engine"), [(808, "exhaustive"), (301, "nsga2"), (20, "tpe")])
+@pytest.mark.parametrize(("budget", "engine"), [(808, "exhaustive"), (301, "evolutionary")])
 def test_auto_says_what_it_picked_and_why(job: MakeJob, space: SearchSpace, budget: int, engine: str) -> None:
     certificate = search(job(space=space, budget=budget, exact_seconds=0.0), unrecorded).certificate
     assert certificate.engine == engine
@@ -234,7 +234,7 @@ def test_unseen_plans_are_drawn_by_the_seed(job: MakeJob, stubborn: Stubborn) ->
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_certificate_says_when_plans_were_drawn(job: MakeJob, few: Candidates, engine: str) -> None:
-    for budget, drawn in ((3, False), (few.size, engine != "exhaustive")):
+    for budget, drawn in ((3, False), (few.size, engine not in ("exhaustive", "evolutionary"))):
         why = search(job(engine=engine, budget=budget), unrecorded).certificate.why
         assert ("drawn at random" in why) == drawn, budget
 

@@ -124,6 +124,34 @@ def test_trials_are_written_whole_or_not_at_all(
     assert journal.read_bytes() == before
 
 
+@pytest.mark.parametrize("objectives", [("latency",), ("throughput", "energy")])
+def test_entries_are_those_that_optuna_writes(
+    job: Callable[..., Job], tmp_path: Path, objectives: tuple[str, ...]
+) -> None:
+    asked = job(BOUND, objectives=objectives, engine="random", budget=20)
+    search(asked, Record(tmp_path / "study.journal", "ours", asked.objectives).add)
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "optuna.journal")))
+    theirs = optuna.create_study(
+        study_name="ours", storage=storage, directions=["minimize"] * len(objectives)
+    )
+    for trial in opened(tmp_path, "ours").trials:
+        storage.create_new_trial(theirs._study_id, trial)
+    entries = [
+        [
+            entry
+            for line in (tmp_path / name).read_text().splitlines()
+            if "state" in (entry := json.loads(line))
+        ]
+        for name in ("study.journal", "optuna.journal")
+    ]
+    assert len(entries[0]) == 20
+    for own, optunas in zip(*entries, strict=True):
+        # No worker is the same, and Optuna takes the times that it reads for local ones.
+        others = {"worker_id": "", "datetime_start": "", "datetime_complete": ""}
+        assert list(own) == list(optunas)
+        assert own | others == optunas | others
+
+
 def test_another_session_can_go_on_with_the_study(recorded: tuple[SearchResult, optuna.Study]) -> None:
     _, study = recorded
     trial = study.trials[5]
