@@ -15,7 +15,7 @@ from costmodel.costs import Costs
 from costmodel.evaluation import evaluate
 from costmodel.intervals import DrawnCosts, drawn_costs
 from costmodel.plans import Plans
-from costmodel.strategies import keys
+from costmodel.strategies import Key, keys
 from costmodel.workload import Workload
 from dse.engines import ENGINES, Engine, pick
 from dse.engines.exhaustive import ThenDrawn, unseen
@@ -244,8 +244,8 @@ def _explore(
     else:
         engine = ENGINES[name].make(candidates, len(job.objectives), job.seed)
     proposals = filled = 0
-    asked: set[int] = set()  # what this engine proposed, and any that filled up for it
-    seen: dict[int, int] = {}
+    asked: set[Key] = set()  # what this engine proposed, and any that filled up for it
+    seen: dict[Key, int] = {}
     batches: list[Plans] = []
     values = np.empty((0, len(job.objectives)))
     violations = np.empty((0, 0))

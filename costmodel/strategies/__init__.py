@@ -25,6 +25,7 @@ STRATEGIES: dict[str, Strategy] = {
 }  # fmt: skip
 DEFAULT = HEAD_WISE.name
 LARGEST_KEY = 2**63
+Key = tuple[int, ...]  # of a plan, where keys are listed
 
 
 def strategy_named(name: str) -> Strategy:
@@ -111,6 +112,7 @@ def in_order(plans: Plans) -> Ints:
 __all__ = [
     "DEFAULT",
     "STRATEGIES",
+    "Key",
     "Strategy",
     "canonical",
     "canonical_plan",

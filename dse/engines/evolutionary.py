@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from costmodel.plan import Ints
 from costmodel.plans import Plans
-from costmodel.strategies import keys
+from costmodel.strategies import Key, keys
 from dse.engines.corners import corners
 from dse.engines.exhaustive import Listed, unseen
 from dse.engines.genes import Genes
@@ -42,7 +42,7 @@ class Evolutionary:
         self._draw = np.random.default_rng(seed)
         self._genes = Genes(candidates)
         self._first = self._genes.of(corners(candidates.space))
-        self._seen: Ints = np.empty(0, dtype=np.int64)  # keys of all plans proposed, ascending
+        self._seen: set[Key] = set()  # keys of all plans proposed
         self._rest: Listed | None = None
         self._asked = self._parents = self._first[:0]
         self._on_front = 0  # parents that are feasible and not dominated
@@ -79,7 +79,7 @@ class Evolutionary:
     def _others(self, k: int) -> Plans:
         """Give plans that no offspring came to: all of those left in a small space, in random order."""
         if self._rest is None:
-            self._rest = unseen(self._candidates, set(self._seen.tolist()), self._seed)
+            self._rest = unseen(self._candidates, self._seen, self._seed)
         for _ in range(ROUNDS):
             plans = self._rest.propose(k)
             new = self._new(plans, k)
@@ -89,13 +89,14 @@ class Evolutionary:
 
     def _new(self, plans: Plans, most: int) -> Ints:
         """Positions of the first plans that were not proposed before; they are from now on."""
-        key, first = np.unique(keys(plans), return_index=True)
-        at = np.searchsorted(self._seen, key)
-        known = np.append(self._seen, -1)[at] == key
-        new = np.sort(first[~known])[:most]
-        added = np.isin(first, new)
-        self._seen = np.insert(self._seen, at[added], key[added])
-        return new
+        first: dict[Key, int] = {}
+        for i, key in enumerate(keys(plans).tolist()):
+            if len(first) == most:
+                break
+            if key not in self._seen:
+                first.setdefault(key, i)
+        self._seen.update(first)
+        return np.array(list(first.values()), dtype=np.int64)
 
     def _offspring(self, n: int, best: int, fresh: float) -> Ints:
         """Change and cross some of the best; a share of the rows is drawn at random instead, (n, 1 + d)."""

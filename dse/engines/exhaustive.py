@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.plans import Plans
-from costmodel.strategies import keys
+from costmodel.strategies import Key, keys
 from search_spaces import Candidates
 
 LISTED_MOST = 1_000_000
@@ -51,7 +51,7 @@ def exhaustive(candidates: Candidates) -> Listed:
     return Listed(candidates.all_plans)
 
 
-def unseen(candidates: Candidates, seen: Container[int], seed: int) -> Listed:
+def unseen(candidates: Candidates, seen: Container[Key], seed: int) -> Listed:
     """Every plan of the space that is not among `seen`, in random order; of a large one, plans at random."""
     if candidates.size > LISTED_MOST:
         return ThenDrawn(Plans.of([]), candidates, seed)

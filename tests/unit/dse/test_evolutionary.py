@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costmodel import Accounting, Plans, load_platform, load_workload
-from costmodel.evaluate import evaluate
+from costmodel.evaluation import evaluate
 from costmodel.strategies import canonical, keys
 from dse.engines.evolutionary import evolutionary, ranked
 from dse.engines.genes import Genes
