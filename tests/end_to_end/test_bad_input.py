@@ -42,7 +42,7 @@ COMMANDS = [
     ("search --set prune=0.5", "unknown decision 'prune'; there are: n_chips"),
     ("search --space all --set strategy=row_wise", "'row_wise' is not in the space"),
     ("evaluate --set strategy=column_wise --set n_chips=8 --set prune=1.5", "prune_qkv 1.5 must be 0 to 1"),
-    ("evaluate --set n_chips=8 --set prune=half", "prune_qkv = 'half' must be a number"),
+    ("evaluate --set n_chips=8 --set prune=half", "prune = 'half' must be a number"),
     ("evaluate --set n_chips=8 --scope atention", "did you mean 'attention'"),
     ("search --set n_chips=1,,2", "n_chips=1,,2"),
     ("search --set n_chips=1..", "n_chips=1.."),
